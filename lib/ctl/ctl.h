@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ * The control protocol between the three programs: Unix SOCK_SEQPACKET, one message per packet, all
+ * messages in messages.def. Header: u16 type, u16 reserved (0), u32 request id. An answer carries the
+ * id of its request; id 0 is a push. A malformed message closes that peer and is counted; it never
+ * harms the rest. The first message each way is the hello. */
+#pragma once
+
+#include "lib/base/addr.h"
+#include "lib/base/arena.h"
+#include "lib/base/pool.h"
+
+#define CTL_VERSION 1u
+#define CTL_MAX_BYTES 65536u
+
+enum ctl_payload_kind { CTL_PAYLOAD_MEDIA = 0, CTL_PAYLOAD_EVENT = 1 /* RFC 4733 */ };
+enum ctl_media_event_kind {
+	CTL_MEDIA_NONE_YET = 1, /* no packet since the answer, first_timeout_ms passed */
+	CTL_MEDIA_TIMEOUT = 2,  /* silence for timeout_ms */
+	CTL_MEDIA_LATCHED = 3,
+};
+enum ctl_call_state {
+	CTL_CALL_ROUTING = 0, /* no provisional answer yet */
+	CTL_CALL_RINGING = 1,
+	CTL_CALL_ANSWERED = 2,
+	CTL_CALL_ENDING = 3,
+	CTL_CALL_ENDED = 4,
+};
+
+/* stream_set.flags */
+#define CTL_STREAM_RESET 1u  /* this side starts anew: latch and remote forgotten; ports kept while
+				the realm is the same */
+#define CTL_STREAM_REMOVE 2u /* the stream ended on both sides: ports freed */
+#define CTL_STREAM_RTCP_MUX 4u
+/* stream_set.direction, seen from the relay */
+#define CTL_RECEIVE 1u
+#define CTL_TRANSMIT 2u
+
+/* ---- structures, one for each record of the table ---- */
+#define CTL_RECORD(record) struct ctl_##record {
+#define CTL_U8(record, field) uint8_t field;
+#define CTL_U16(record, field) uint16_t field;
+#define CTL_U32(record, field) uint32_t field;
+#define CTL_U64(record, field) uint64_t field;
+#define CTL_I64(record, field) int64_t field;
+#define CTL_STR(record, field) struct slice field;
+#define CTL_IP(record, field) struct ip_addr field;
+#define CTL_ENDPOINT(record, field) struct endpoint field;
+#define CTL_LIST(record, inner, field)                                                             \
+	struct ctl_##inner *field;                                                                 \
+	uint32_t field##_count;
+#define CTL_END(record)                                                                            \
+	char record##_end[0];                                                                      \
+	}                                                                                          \
+	;
+#define CTL_MESSAGE(number, record, meaning)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+#include "lib/ctl/messages.def"
+#pragma GCC diagnostic pop
+#include "lib/ctl/undef.h"
+
+enum ctl_type {
+#define CTL_MESSAGE(number, record, meaning) CTL_##record = number,
+#include "lib/ctl/nofields.h"
+#include "lib/ctl/messages.def"
+#include "lib/ctl/undef.h"
+};
+
+/* `type` says which member of the union is meant: CTL_session_set ↔ .session_set. */
+struct ctl_message {
+	enum ctl_type type;
+	uint32_t request;
+	union {
+#define CTL_MESSAGE(number, record, meaning) struct ctl_##record record;
+#include "lib/ctl/nofields.h"
+#include "lib/ctl/messages.def"
+#include "lib/ctl/undef.h"
+	};
+};
+
+/* "session_set"; "unknown". Static. */
+const char *ctl_type_name(enum ctl_type type);
+
+/* ERR_LIMIT: more than cap bytes. */
+must_use enum err ctl_encode(const struct ctl_message *message, void *storage, size_t cap,
+			     size_t *ret_len);
+/* Lists and texts of *ret live in the arena and in `bytes`. ERR_SYNTAX: malformed, unknown type,
+ * trailing bytes; ERR_NOMEM. */
+must_use enum err ctl_decode(struct arena *arena, const void *bytes, size_t len,
+			     struct ctl_message *ret);
+
+/* A bare record, for journals: the same encoding without the header. */
+must_use enum err ctl_call_info_encode(const struct ctl_call_info *info, void *storage, size_t cap,
+				       size_t *ret_len);
+must_use enum err ctl_call_info_decode(struct arena *arena, const void *bytes, size_t len,
+				       struct ctl_call_info *ret);

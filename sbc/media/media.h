@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ * The media of one call, seen from the signalling: offers and answers (RFC 3264, 6337) between two
+ * sides, each with its own SDP written anew (own o= line, our addresses, filtered codecs), and the
+ * relay's commands that go with them. Sans-I/O. Two sets of terms: `current`, which both legs run on,
+ * and `pending`, which an exchange builds; commit swaps, rollback drops (RFC 3261 14.1: a refused
+ * re-INVITE leaves the old session exactly as it was).
+ *
+ * Order of an exchange, offerer = side s, other = !s:
+ *   media_offer_in(s)   → command for the relay (may be "nothing to ask"): send, wait for its ports
+ *   media_on_ports      → when the relay answered
+ *   media_offer_out     → SDP for the other side
+ *   media_answer_in     → its answer (in a 1xx, 2xx, ACK; may come again): another command, no wait
+ *   media_answer_out    → SDP for the offerer
+ *   media_commit        → at the 2xx/ACK that ends the exchange; or media_rollback
+ */
+#pragma once
+
+#include "lib/base/rand.h"
+#include "lib/ctl/ctl.h"
+#include "sbc/sdp/sdp.h"
+
+struct media;
+
+struct media_side {              /* what a trunk and a realm say of one side */
+	struct slice realm;      /* the relay's port pool */
+	struct ip_addr shown_ip; /* media address in SDP when another than the relay's local one is
+				    advertised; family none: the relay's */
+	struct slice *codecs;    /* encoding names allowed; count 0: all */
+	size_t codec_count;
+	bool nat;                /* latch from the signalling source instead of the SDP address */
+	struct ip_addr signalling_ip;
+	uint32_t first_timeout_ms;
+	uint32_t timeout_ms;
+};
+
+struct media_verdict {
+	uint16_t status;    /* 0: fine; 488, 400, 415, 500 … */
+	const char *why;    /* for log and CDR, [a-z_]+ */
+};
+
+/* session: the relay's number for it, unique among this worker's live calls. cache: where the two
+ * terms' arenas take memory from, quota_bytes each. NULL: no memory. The object lives in `arena`. */
+struct media *media_create(struct arena *arena, struct arena_cache *cache, size_t quota_bytes,
+			   uint64_t session, struct rand *rand);
+void media_fini(struct media *media); /* gives the terms back */
+
+/* Sets a side before its first exchange; again for the next target of a failover, which makes that
+ * side anew (its o= line, its latch, its ports if the realm is another). */
+void media_set_side(struct media *media, unsigned side, const struct media_side *config);
+
+/* An offer from `side`. OK: *ret_command is in `turn` (NULL: the relay need not be asked, go on at
+ * once). A refusal: ERR_REFUSED with *ret_verdict, nothing changed. ERR_STATE: an exchange is open
+ * (the caller answers 491/500). ERR_NOMEM. */
+must_use enum err media_offer_in(struct media *media, unsigned side, struct slice sdp_text,
+				 struct arena *turn, struct ctl_message **ret_command,
+				 struct media_verdict *ret_verdict);
+
+/* The relay's answer to an offer's command. */
+must_use enum err media_on_ports(struct media *media, const struct ctl_session_ports *ports);
+
+/* The offer for the other side, and (again, for the next target) after media_set_side + command: see
+ * media_offer_again. Empty when the arena is exhausted. */
+struct slice media_offer_out(struct media *media, struct arena *turn);
+
+/* Failover: the same pending offer towards a side that was set anew. */
+must_use enum err media_offer_again(struct media *media, struct arena *turn,
+				    struct ctl_message **ret_command);
+
+/* The answer to the open offer from the side that it was sent to. A second answer in a later
+ * provisional or final response replaces the first. *ret_command: for the relay, no need to wait. */
+must_use enum err media_answer_in(struct media *media, struct slice sdp_text, struct arena *turn,
+				  struct ctl_message **ret_command,
+				  struct media_verdict *ret_verdict);
+
+/* The answer for the offerer. Byte-identical, o= version included, while nothing else changed. */
+struct slice media_answer_out(struct media *media, struct arena *turn);
+
+/* An answer that rejects every m-line of the open offer, towards the side that offered it (a callee
+ * whose late offer the caller never answered, RFC 3261 13.2.2.4). */
+struct slice media_reject_out(struct media *media, struct arena *turn);
+
+bool media_exchange_open(const struct media *media);
+bool media_answered(const struct media *media);     /* the open exchange has an answer already */
+unsigned media_offerer(const struct media *media);  /* of the open exchange */
+void media_commit(struct media *media);
+/* *ret_command restores the relay where it had been changed; NULL: nothing to do. */
+must_use enum err media_rollback(struct media *media, struct arena *turn,
+				 struct ctl_message **ret_command);
+
+/* The SDP last sent to a side, for a refresh; empty: none yet. Borrowed until the next exchange. */
+struct slice media_last_sdp(const struct media *media, unsigned side);
+
+/* The session is in the relay (a command was sent), so it must be closed. */
+bool media_has_session(const struct media *media);
+uint64_t media_session(const struct media *media);
+struct ctl_message *media_close(struct media *media, struct arena *turn);
+/* After a restart of the relay: everything it must know, with the ports that it had. */
+struct ctl_message *media_restore(struct media *media, struct arena *turn);
+
+/* What REST and the CDR show: kind, codec, addresses of current (or pending) terms, one for each
+ * stream and side; figures zero. In `arena`. */
+must_use enum err media_describe(const struct media *media, struct arena *arena,
+				 struct ctl_media_info **ret_infos, uint32_t *ret_count);
+/* Figures from the relay written into what media_describe made. */
+void media_add_stats(struct ctl_media_info *infos, uint32_t count,
+		     const struct ctl_session_stats *stats);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ * The four transaction machines: RFC 3261 17.1.1, 17.1.2, 17.2.1, 17.2.2 with RFC 6026's Accepted
+ * states, as tables, and RFC 4320's silence. Sans-I/O: timers stand on the wheel given at creation;
+ * when it pops one, the caller hands it to txn_on_timer. Server transactions are matched by RFC 3261
+ * 17.2.3 (branch, sent-by, method; the RFC 2543 rules when the branch has no magic cookie), client
+ * transactions by 17.1.3. Keys are 128-bit keyed hashes, so no text is kept for matching. */
+#pragma once
+
+#include "lib/base/hash.h"
+#include "lib/base/rand.h"
+#include "lib/base/wheel.h"
+#include "sbc/effect/effect.h"
+#include "sbc/sip/sip.h"
+
+struct txn_table;
+
+struct txn_config {
+	struct wheel *wheel;
+	struct arena_cache *cache;
+	struct hash_key hash_key;
+	uint32_t capacity;        /* transactions; beyond it TXN_FULL and ERR_EXHAUSTED */
+	uint32_t timer_kind;      /* written to every timer.kind, so that the owner of the wheel can
+				     tell ours from others */
+	uint32_t quota_bytes;     /* of a transaction's arena */
+};
+
+must_use enum err txn_table_create(const struct txn_config *config, struct txn_table **ret);
+void txn_table_destroy(struct txn_table **table);
+uint32_t txn_count(const struct txn_table *table);
+
+/* ---- server side ---- */
+enum txn_match {
+	TXN_NEW,       /* a transaction was made: the transaction user answers with txn_respond */
+	TXN_ABSORBED,  /* a retransmission (answered from stored bytes), or an ACK to 3xx-6xx */
+	TXN_ACK,       /* an ACK that matches no transaction: it belongs to a dialog's 2xx */
+	TXN_FULL,      /* no room: answer 503 without a transaction */
+};
+
+/* Hands in a received request that parsed well. now_ms: monotonic. out: stored responses resent.
+ * ret_txn: of TXN_NEW. For a CANCEL, *ret_invite is the INVITE server transaction that it names
+ * (none: answer 481), RFC 3261 9.2. */
+enum txn_match txn_on_request(struct txn_table *table, const struct sip_msg *msg,
+			      const struct flow *flow, uint64_t now_ms, struct effects *out,
+			      struct handle *ret_txn, struct handle *ret_invite);
+
+/* The kept response head (Vias …) and the flow for responses (RFC 3261 18.2.2, RFC 3581); NULL when
+ * the handle is stale. */
+const struct sip_reply_head *txn_reply_head(const struct txn_table *table, struct handle txn);
+const struct flow *txn_flow(const struct txn_table *table, struct handle txn);
+
+/* Sends a response (whole message; copied). 2xx to INVITE: the machine goes to Accepted, and the
+ * transaction user retransmits it with txn_resend until the ACK (RFC 3261 13.3.1.4). ERR_NOENT:
+ * stale; ERR_STATE: a final response was sent already; ERR_NOMEM. */
+must_use enum err txn_respond(struct txn_table *table, struct handle txn, uint16_t status,
+			      struct slice bytes, uint64_t now_ms, struct effects *out);
+/* The last response once more. */
+void txn_resend(struct txn_table *table, struct handle txn, struct effects *out);
+/* The stored 2xx is not needed any more (its ACK came): frees its memory, the state stays. */
+void txn_forget_response(struct txn_table *table, struct handle txn);
+
+/* Whoever made the transaction marks it, to find its call again (CANCEL). Zero until set. */
+void txn_set_user(struct txn_table *table, struct handle txn, struct txn_user user);
+struct txn_user txn_user(const struct txn_table *table, struct handle txn);
+
+/* ---- client side ---- */
+struct txn_request {
+	enum sip_method method;
+	struct slice branch;   /* as written in the top Via */
+	struct slice sent_by;  /* as written in the top Via, for 17.1.3 */
+	struct flow flow;
+	struct slice bytes;    /* the whole request; copied */
+	struct txn_user user;
+	uint32_t timeout_ms;   /* timer B/F; 0: 64*T1 */
+};
+
+/* Sends a request (not ACK to a 2xx, which needs no transaction). ERR_EXHAUSTED, ERR_NOMEM. */
+must_use enum err txn_request(struct txn_table *table, const struct txn_request *request,
+			      uint64_t now_ms, struct effects *out, struct handle *ret_txn);
+
+/* Hands in a received response. EFFECT_TXN_RESPONSE goes to the user for every one that the machine
+ * passes up; the ACK to 3xx-6xx is made here (17.1.1.3). ERR_NOENT: nothing matches (17.1.3): drop
+ * it, do not answer. */
+must_use enum err txn_on_response(struct txn_table *table, const struct sip_msg *msg,
+				  uint64_t now_ms, struct effects *out);
+
+/* The request of an INVITE client transaction as sent, to write its CANCEL from (9.1: same
+ * Request-URI, Call-ID, To, number of CSeq, From, Route, single Via). Empty when stale. */
+struct slice txn_request_bytes(const struct txn_table *table, struct handle txn);
+/* Ends a client transaction silently: late responses will find nothing. */
+void txn_abandon(struct txn_table *table, struct handle txn);
+
+/* The transport could not send what was sent with this handle. Client: EFFECT_TXN_ERROR to the user;
+ * server: ends. Stale handles are ignored. */
+void txn_on_transport_error(struct txn_table *table, struct handle txn, uint64_t now_ms,
+			    struct effects *out);
+
+/* A timer of kind config.timer_kind was popped from the wheel. */
+void txn_on_timer(struct txn_table *table, struct timer *timer, uint64_t now_ms,
+		  struct effects *out);
+
+/* A new branch with the magic cookie. */
+void txn_branch_write(struct text *text, struct rand *rand);

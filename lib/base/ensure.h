@@ -3,6 +3,8 @@
  * Never use it on bytes from outside: those get an error, a counter, a closed peer. */
 #pragma once
 
+#include <stddef.h>
+
 __attribute__((noreturn, cold)) void ensure_failed(const char *cond, const char *file, int line);
 
 #define ensure(cond)                                                                               \

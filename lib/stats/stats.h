@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-#include "lib/base/slice.h"
+#include "lib/base/text.h"
 
 #define STATS_MAX_SERIES 4096u
 #define STATS_NAME_BYTES 64u
@@ -35,8 +35,12 @@ struct stats_row *stats_row(struct stats *stats, unsigned row);
  * look up once, keep the id. The table full: 0, and the overflow is counted. */
 stats_id stats_series(struct stats *stats, enum stats_kind kind, const char *name,
 		      const char *labels, const char *help);
+/* Appends key="value" to a label list (with a comma when it is not the first), escaped as Prometheus
+ * wants it; a byte that is not printable ASCII becomes '_', for one bad byte fails a whole scrape. */
+void stats_label(struct text *labels, const char *key, struct slice value);
 /* A histogram: cumulative buckets le=bounds[i], then +Inf, then _sum (micro-units), _count derived.
- * Returns the id of the first bucket; the others follow it. bounds ascend; count ≤ STATS_HISTOGRAM_MAX. */
+ * Returns the id of the first bucket; the others follow it. bounds ascend; count ≤ STATS_HISTOGRAM_MAX.
+ * Their names are name_bucket and name_sum. No room for all of it: 0, and nothing is made. */
 stats_id stats_histogram(struct stats *stats, const char *name, const char *labels,
 			 const char *help, const double *bounds, unsigned count);
 

@@ -57,6 +57,9 @@ enum err loop_init(struct loop *loop)
 
 void loop_fini(struct loop *loop)
 {
+	if (loop->signal_io.events != 0)
+		close(loop->signal_io.fd);
+	loop->signal_io.events = 0;
 	if (loop->wake_fd >= 0)
 		close(loop->wake_fd);
 	if (loop->epoll_fd >= 0)

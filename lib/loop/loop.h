@@ -54,6 +54,8 @@ struct loop {
 	struct loop_io wake_io;
 	loop_hook_fn *wake_fn; /* called in the loop's thread after loop_wake() */
 	void *wake_owner;
+	struct loop_io signal_io;         /* lib/proc's; closed by loop_fini */
+	struct loop_timer watchdog_timer; /* lib/proc's; kind is its interval in ms */
 	struct epoll_event *batch; /* being handled; loop_forget blanks entries of it */
 	int batch_count;
 	_Atomic bool stop;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The writer's side. The file is made whole beside its place and renamed, and its blocks are taken
- * at once: a reader never maps half a file, and a full disk is an error at start, not SIGBUS later. */
+ * at once: a reader never maps half a file, and a full disk is an error at start, not SIGBUS later.
+ * lint: owns storage because the writer's object lives as long as its process. */
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>

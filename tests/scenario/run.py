@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the cases of one or more modules and prints TAP.
+
+usage: run.py [--short] [--list] [--keep] [--only TEXT]… MODULE…
+SBC_BUILD names the build folder; SBC_TEST_FILTER holds words that a case's name must contain one of;
+SBC_SKIP_SLOW leaves out the cases that wait for long timers."""
+import argparse
+import importlib
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from harness.case import CASES, run_case  # noqa: E402  pylint: disable=C0413
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--short", action="store_true", help="only cases marked short")
+    parser.add_argument("--list", action="store_true", help="only names them")
+    parser.add_argument("--keep", action="store_true", help="keeps logs of good cases too")
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT")
+    parser.add_argument("modules", nargs="+")
+    options = parser.parse_args()
+    for module in options.modules:
+        importlib.import_module("cases." + module)
+    wanted = options.only + os.environ.get("SBC_TEST_FILTER", "").split()
+    cases = [c for c in CASES if (c[3] or not options.short) and
+             (not wanted or any(w in f"{options.modules[0]}: {c[0]}" for w in wanted))]
+    if options.list:
+        print("\n".join(c[0] for c in cases))
+        return
+    print(f"1..{len(cases)}", flush=True)
+    failed = 0
+    for number, (name, function, slow, _) in enumerate(cases, 1):
+        begin = time.monotonic()
+        if slow and os.environ.get("SBC_SKIP_SLOW"):
+            result, text = "skip", "SBC_SKIP_SLOW is set"
+        else:
+            result, text = run_case(name, function, options.keep)
+        if result == "skip":
+            print(f"ok {number} - {name} # SKIP {text.splitlines()[0]}", flush=True)
+            continue
+        failed += result == "failed"
+        print(f"{'ok' if result == 'ok' else 'not ok'} {number} - {name}", flush=True)
+        print(f"# {time.monotonic() - begin:.2f} s", flush=True)
+        for line in text.splitlines():
+            print(f"# {line}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+main()

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ * What needs more than one field of an object: defaults that hang on another field, and rules. */
+#include "lib/conf/conf_priv.h"
+
+#include "lib/base/ensure.h"
+
+static bool over_tls(enum conf_transport transport)
+{
+	return transport == CONF_TLS || transport == CONF_WSS;
+}
+
+void listener_finish(struct check *check, const struct spot *spot, void *target)
+{
+	static const uint16_t ports[] = {
+		[CONF_UDP] = 5060, [CONF_TCP] = 5060, [CONF_TLS] = 5061,
+		[CONF_WS] = 80,    [CONF_WSS] = 443,
+	};
+	struct spot profile = { .up = spot, .key = "tls_profile" };
+	struct conf_listener *listener = target;
+
+	if (listener->port == 0)
+		listener->port = ports[listener->transport];
+	if (over_tls(listener->transport) && listener->tls_profile.len == 0)
+		check_fail(check, &profile, SLICE("the name of a tls_profile"),
+			   "missing for a listener over TLS");
+	if (!over_tls(listener->transport) && listener->tls_profile.len > 0)
+		check_fail(check, &profile, SLICE("leave it out, or choose transport tls or wss"),
+			   "given for a listener without TLS");
+}
+
+/* RTP takes the even port of a pair, RTCP the odd one after it (RFC 3550 11). */
+void realm_finish(struct check *check, const struct spot *spot, void *target)
+{
+	struct spot media = { .up = spot, .key = "media" };
+	struct spot advertise = { .up = &media, .key = "advertise" };
+	struct spot port_max = { .up = &media, .key = "port_max" };
+	struct conf_realm *realm = target;
+	struct ip_addr shown;
+
+	realm->port_min = (uint16_t)(realm->port_min + (realm->port_min & 1));
+	realm->port_max = (uint16_t)(realm->port_max - !(realm->port_max & 1));
+	if (realm->port_min > realm->port_max)
+		check_fail(check, &port_max, SLICE("port_max above port_min by at least 1"),
+			   "no pair of ports from port_min to port_max");
+	if (realm->media_advertise.len > 0 && ip_parse(realm->media_advertise, &shown) == OK &&
+	    realm->media_address.family != IP_NONE && shown.family != realm->media_address.family)
+		check_fail(check, &advertise, SLICE("an address of the same IP version"),
+			   "not of the IP version of media.address");
+}
+
+/* Who may call as a trunk that names no sources: its gateways, as far as they are addresses. */
+static void sources_default(struct check *check, struct conf_trunk *trunk)
+{
+	trunk->sources =
+	    arena_array(check->arena, trunk->gateway_count + 1, sizeof(*trunk->sources));
+	if (!trunk->sources)
+		return;
+	for (size_t i = 0; i < trunk->gateway_count; i++) {
+		const struct conf_gateway *gateway = &trunk->gateways[i];
+
+		if (gateway->host_is_ip)
+			trunk->sources[trunk->source_count++] = (struct ip_prefix){
+				.ip = gateway->ip,
+				.bits = gateway->ip.family == IP_V4 ? 32 : 128,
+			};
+	}
+}
+
+static void failover_default(struct check *check, struct conf_trunk *trunk)
+{
+	static const uint16_t codes[] = { 408, 500, 502, 503, 504 };
+
+	trunk->failover_codes = arena_alloc(check->arena, sizeof(codes));
+	if (!trunk->failover_codes)
+		return;
+	memcpy(trunk->failover_codes, codes, sizeof(codes));
+	trunk->failover_code_count = array_size(codes);
+}
+
+void trunk_finish(struct check *check, const struct spot *spot, void *target)
+{
+	struct conf_trunk *trunk = target;
+
+	(void)spot;
+	trunk->sources_given = trunk->sources != NULL;
+	if (!trunk->sources_given)
+		sources_default(check, trunk);
+	if (!trunk->failover_codes)
+		failover_default(check, trunk);
+}
+
+void rewrite_finish(struct check *check, const struct spot *spot, void *target)
+{
+	struct spot at = { .up = spot, .key = "replace" };
+	struct conf_rewrite *rewrite = target;
+	struct slice replace = rewrite->replace;
+	uint32_t groups = 0;
+	size_t offset;
+
+	if (rewrite->match.len == 0 || regex_check(rewrite->match, &groups, &offset, NULL) != OK)
+		return;
+	for (size_t i = 0; i < replace.len; i++) {
+		char next = i + 1 < replace.len ? replace.p[i + 1] : 0;
+
+		if (replace.p[i] != '$')
+			continue;
+		i++;
+		if (next == '$' || (char_is(next, CC_DIGIT) && (uint32_t)(next - '0') <= groups))
+			continue;
+		check_fail(check, &at, SLICE("$0 to $9 for the groups of match, $$ for a dollar"),
+			   "position %zu: there is no such group (match has %u)", i - 1, groups);
+		return;
+	}
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT
+ * What two resources may not share: a listener's socket, media ports of an address, the source
+ * addresses that tell the trunks of a realm apart. */
+#include "lib/conf/conf_priv.h"
+
+#include <stdlib.h>
+
+struct socket_entry {
+	bool stream; /* tcp, tls, ws and wss are one space of ports */
+	struct ip_addr ip;
+	uint16_t port;
+	size_t realm;
+	size_t listener;
+};
+
+struct source_entry {
+	struct slice realm;
+	struct ip_prefix prefix;
+	size_t trunk;
+	size_t source;
+};
+
+static int order(size_t a, size_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int ip_order(const struct ip_addr *a, const struct ip_addr *b)
+{
+	return a->family != b->family ? order(a->family, b->family)
+				      : memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+static int socket_same(const struct socket_entry *a, const struct socket_entry *b)
+{
+	int by = order(a->stream, b->stream);
+
+	if (by == 0)
+		by = ip_order(&a->ip, &b->ip);
+	return by != 0 ? by : order(a->port, b->port);
+}
+
+static int socket_order(const void *a, const void *b)
+{
+	const struct socket_entry *x = a;
+	const struct socket_entry *y = b;
+	int by = socket_same(x, y);
+
+	if (by == 0)
+		by = order(x->realm, y->realm);
+	return by != 0 ? by : order(x->listener, y->listener);
+}
+
+static struct socket_entry *sockets_sorted(struct check *check, const struct conf_provisioning *all,
+					   size_t *ret_count)
+{
+	struct socket_entry *entries;
+	size_t count = 0;
+
+	for (size_t i = 0; i < all->realm_count; i++)
+		count += all->realms[i].listener_count;
+	entries = arena_array(check->arena, count + 1, sizeof(*entries));
+	if (!entries)
+		return NULL;
+	count = 0;
+	for (size_t i = 0; i < all->realm_count; i++) {
+		for (size_t j = 0; j < all->realms[i].listener_count; j++) {
+			const struct conf_listener *listener = &all->realms[i].listeners[j];
+
+			if (listener->address.family != IP_NONE)
+				entries[count++] =
+				    (struct socket_entry){ listener->transport != CONF_UDP,
+							   listener->address, listener->port, i,
+							   j };
+		}
+	}
+	qsort(entries, count, sizeof(*entries), socket_order);
+	*ret_count = count;
+	return entries;
+}
+
+static void listener_overlaps(struct check *check, const struct spot *top,
+			      const struct conf_provisioning *all)
+{
+	struct spot realms = { .up = top, .key = "realms" };
+	size_t count = 0;
+	struct socket_entry *entries = sockets_sorted(check, all, &count);
+
+	for (size_t i = 1; entries && i < count; i++) {
+		const struct socket_entry *first = &entries[i - 1];
+		struct spot realm = { .up = &realms, .index = entries[i].realm };
+		struct spot listeners = { .up = &realm, .key = "listeners" };
+		struct spot at = { .up = &listeners, .index = entries[i].listener };
+
+		if (socket_same(first, &entries[i]) == 0)
+			check_fail(
+			    check, &at,
+			    SLICE("another address or port (tcp, tls, ws and wss share theirs)"),
+			    "the same socket as /realms/%zu/listeners/%zu", first->realm,
+			    first->listener);
+	}
+}
+
+static int range_order(const void *a, const void *b)
+{
+	const struct conf_realm *x = *(const struct conf_realm *const *)a;
+	const struct conf_realm *y = *(const struct conf_realm *const *)b;
+	int by = ip_order(&x->media_address, &y->media_address);
+
+	return by != 0 ? by : order(x->port_min, y->port_min);
+}
+
+static void media_overlaps(struct check *check, const struct spot *top,
+			   const struct conf_provisioning *all)
+{
+	struct spot realms = { .up = top, .key = "realms" };
+	const struct conf_realm **sorted =
+	    arena_array(check->arena, all->realm_count + 1, sizeof(const struct conf_realm *));
+	const struct conf_realm *widest = NULL; /* of this address, the one that reaches furthest */
+
+	if (!sorted)
+		return;
+	for (size_t i = 0; i < all->realm_count; i++)
+		sorted[i] = &all->realms[i];
+	qsort(sorted, all->realm_count, sizeof(const struct conf_realm *), range_order);
+	for (size_t i = 0; i < all->realm_count; i++) {
+		struct spot realm = { .up = &realms, .index = (size_t)(sorted[i] - all->realms) };
+		struct spot media = { .up = &realm, .key = "media" };
+		struct spot at = { .up = &media, .key = "port_min" };
+
+		if (sorted[i]->media_address.family == IP_NONE)
+			continue;
+		if (widest && ip_eq(&widest->media_address, &sorted[i]->media_address) &&
+		    sorted[i]->port_min <= widest->port_max)
+			check_fail(check, &at, SLICE("ranges that do not meet, or another address"),
+				   "the ports meet those of realm %.*s on this address",
+				   SLICE_ARG(widest->name));
+		if (!widest || !ip_eq(&widest->media_address, &sorted[i]->media_address) ||
+		    sorted[i]->port_max > widest->port_max)
+			widest = sorted[i];
+	}
+}
+
+static int source_same(const struct source_entry *a, const struct source_entry *b)
+{
+	int by = order(a->realm.len, b->realm.len);
+
+	if (by == 0 && a->realm.len > 0)
+		by = memcmp(a->realm.p, b->realm.p, a->realm.len);
+	if (by == 0)
+		by = ip_order(&a->prefix.ip, &b->prefix.ip);
+	return by != 0 ? by : order(a->prefix.bits, b->prefix.bits);
+}
+
+static int source_order(const void *a, const void *b)
+{
+	const struct source_entry *x = a;
+	const struct source_entry *y = b;
+	int by = source_same(x, y);
+
+	if (by == 0)
+		by = order(x->trunk, y->trunk);
+	return by != 0 ? by : order(x->source, y->source);
+}
+
+static struct source_entry *sources_sorted(struct check *check, const struct conf_provisioning *all,
+					   size_t *ret_count)
+{
+	struct source_entry *entries;
+	size_t count = 0;
+
+	for (size_t i = 0; i < all->trunk_count; i++)
+		count += all->trunks[i].source_count;
+	entries = arena_array(check->arena, count + 1, sizeof(*entries));
+	if (!entries)
+		return NULL;
+	count = 0;
+	for (size_t i = 0; i < all->trunk_count; i++) {
+		const struct conf_trunk *trunk = &all->trunks[i];
+
+		for (size_t j = 0; j < trunk->source_count; j++)
+			if (trunk->sources[j].ip.family != IP_NONE)
+				entries[count++] =
+				    (struct source_entry){ trunk->realm, trunk->sources[j], i, j };
+	}
+	qsort(entries, count, sizeof(*entries), source_order);
+	*ret_count = count;
+	return entries;
+}
+
+/* A longer prefix inside a shorter one is fine (the longest wins); the same one twice is not,
+ * unless it is the same trunk (two gateways on one address, say). */
+static void source_overlaps(struct check *check, const struct spot *top,
+			    const struct conf_provisioning *all)
+{
+	struct spot trunks = { .up = top, .key = "trunks" };
+	size_t count = 0;
+	struct source_entry *entries = sources_sorted(check, all, &count);
+
+	for (size_t i = 1; entries && i < count; i++) {
+		const struct source_entry *first = &entries[i - 1];
+		const struct conf_trunk *trunk = &all->trunks[entries[i].trunk];
+		struct spot item = { .up = &trunks, .index = entries[i].trunk };
+		struct spot sources = { .up = &item, .key = "sources" };
+		struct spot at = { .up = &sources, .index = entries[i].source };
+
+		if (first->trunk == entries[i].trunk || source_same(first, &entries[i]) != 0)
+			continue;
+		check_fail(check, trunk->sources_given ? &at : &sources,
+			   SLICE("sources that tell the trunks of a realm apart"),
+			   "%s the same source as trunk %.*s, in the same realm",
+			   trunk->sources_given ? "this is" : "its gateways give it",
+			   SLICE_ARG(all->trunks[first->trunk].name));
+	}
+}
+
+void overlap_rules(struct check *check, const struct spot *top,
+		   const struct conf_provisioning *provisioning)
+{
+	listener_overlaps(check, top, provisioning);
+	media_overlaps(check, top, provisioning);
+	source_overlaps(check, top, provisioning);
+}

@@ -18,6 +18,8 @@ struct slice {
 /* printf("%.*s", SLICE_ARG(s)) */
 #define SLICE_ARG(s) (int)(s).len, (s).p ? (s).p : ""
 #define SLICE(literal) ((struct slice){ (literal), sizeof(literal) - 1 })
+/* The same as an initialiser of static tables, where a compound literal is not constant. */
+#define SLICE_INIT(literal) { (literal), sizeof(literal) - 1 }
 #define SLICE_NONE ((struct slice){ NULL, 0 })
 
 /* Character classes: one bit each, one 256-entry table. */

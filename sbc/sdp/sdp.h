@@ -93,7 +93,8 @@ struct sdp {
 struct sdp_limits { size_t max_bytes, max_lines, max_media, max_codecs; };
 extern const struct sdp_limits sdp_limits_default; /* 32768, 1000, 32, 64 */
 
-/* ERR_SYNTAX or ERR_LIMIT, with the 1-based number of the offending line; ERR_NOMEM. */
+/* v= and o= must open it; the session's and each m-line's own lines may come in any order.
+ * ERR_SYNTAX or ERR_LIMIT, with the 1-based number of the offending line; ERR_NOMEM. */
 must_use enum err sdp_parse(struct arena *arena, struct slice text, const struct sdp_limits *limits,
 			    struct sdp *ret, unsigned *ret_line);
 
@@ -108,7 +109,9 @@ enum sdp_direction sdp_direction_answer(enum sdp_direction offered, enum sdp_dir
 /* The same stream seen from the other end. */
 enum sdp_direction sdp_direction_reverse(enum sdp_direction direction);
 const char *sdp_direction_text(enum sdp_direction direction);
+/* Static text; "other" for what has no name. */
 const char *sdp_proto_text(enum sdp_proto proto);
+const char *sdp_kind_text(enum sdp_kind kind);
 
 /* RFC 3551 static payload types. False: not one of them. */
 bool sdp_static_codec(uint8_t payload_type, struct sdp_codec *ret);

@@ -22,6 +22,7 @@ enum sip_method { /* order of sip_method_text's table */
 
 #define SIP_SINGLE 1u
 #define SIP_LIST 2u
+#define SIP_ADDRESS 4u
 enum sip_header {
 	SIP_OTHER_HEADER,
 #define SIP_HEADER(id, name, compact, flags) SIP_HDR_##id,
@@ -30,6 +31,7 @@ enum sip_header {
 	SIP_HEADER_COUNT,
 };
 
+/* SIP_TRANSPORT_COUNT also stands for any other transport that a Via names (SCTP …). */
 enum sip_transport { SIP_UDP, SIP_TCP, SIP_TLS, SIP_WS, SIP_WSS, SIP_TRANSPORT_COUNT };
 enum sip_scheme { SIP_SCHEME_SIP, SIP_SCHEME_SIPS, SIP_SCHEME_TEL, SIP_SCHEME_OTHER };
 

@@ -21,12 +21,24 @@ struct txn_config {
 	uint32_t capacity;        /* transactions; beyond it TXN_FULL and ERR_EXHAUSTED */
 	uint32_t timer_kind;      /* written to every timer.kind, so that the owner of the wheel can
 				     tell ours from others */
-	uint32_t quota_bytes;     /* of a transaction's arena */
+	uint32_t quota_bytes;     /* of a transaction's kept head, and of its stored message */
 };
 
 must_use enum err txn_table_create(const struct txn_config *config, struct txn_table **ret);
 void txn_table_destroy(struct txn_table **table);
 uint32_t txn_count(const struct txn_table *table);
+
+struct txn_counters {
+	uint64_t sent_again;       /* retransmissions, ours */
+	uint64_t received_again;   /* retransmissions, the peers' */
+	uint64_t timeouts;         /* timers B and F */
+	uint64_t ack_timeouts;     /* timer H */
+	uint64_t transport_errors;
+	uint64_t ignored;          /* events in a state that has no use for them */
+	uint64_t full;             /* no room for a transaction */
+	uint64_t not_stored;       /* sent, but without memory to repeat it */
+};
+const struct txn_counters *txn_counters(const struct txn_table *table);
 
 /* ---- server side ---- */
 enum txn_match {
@@ -43,14 +55,15 @@ enum txn_match txn_on_request(struct txn_table *table, const struct sip_msg *msg
 			      const struct flow *flow, uint64_t now_ms, struct effects *out,
 			      struct handle *ret_txn, struct handle *ret_invite);
 
-/* The kept response head (Vias …) and the flow for responses (RFC 3261 18.2.2, RFC 3581); NULL when
- * the handle is stale. */
+/* The kept response head (Vias …); NULL when the handle is stale, or once a final response was sent. */
 const struct sip_reply_head *txn_reply_head(const struct txn_table *table, struct handle txn);
+/* Where responses go (RFC 3261 18.2.2, RFC 3581); a client's: where its request went. NULL: stale. */
 const struct flow *txn_flow(const struct txn_table *table, struct handle txn);
 
-/* Sends a response (whole message; copied). 2xx to INVITE: the machine goes to Accepted, and the
+/* Sends a response (whole message: lives through the turn, and is copied; when memory is short it is
+ * sent once and cannot be repeated). 2xx to INVITE: the machine goes to Accepted, and the
  * transaction user retransmits it with txn_resend until the ACK (RFC 3261 13.3.1.4). ERR_NOENT:
- * stale; ERR_STATE: a final response was sent already; ERR_NOMEM. */
+ * stale; ERR_STATE: a final response was sent already. */
 must_use enum err txn_respond(struct txn_table *table, struct handle txn, uint16_t status,
 			      struct slice bytes, uint64_t now_ms, struct effects *out);
 /* The last response once more. */
@@ -68,7 +81,7 @@ struct txn_request {
 	struct slice branch;   /* as written in the top Via */
 	struct slice sent_by;  /* as written in the top Via, for 17.1.3 */
 	struct flow flow;
-	struct slice bytes;    /* the whole request; copied */
+	struct slice bytes;    /* the whole request: lives through the turn, and is copied */
 	struct txn_user user;
 	uint32_t timeout_ms;   /* timer B/F; 0: 64*T1 */
 };
@@ -84,13 +97,15 @@ must_use enum err txn_on_response(struct txn_table *table, const struct sip_msg 
 				  uint64_t now_ms, struct effects *out);
 
 /* The request of an INVITE client transaction as sent, to write its CANCEL from (9.1: same
- * Request-URI, Call-ID, To, number of CSeq, From, Route, single Via). Empty when stale. */
+ * Request-URI, Call-ID, To, number of CSeq, From, Route, single Via). Empty when stale, or once it
+ * has a final response. */
 struct slice txn_request_bytes(const struct txn_table *table, struct handle txn);
 /* Ends a client transaction silently: late responses will find nothing. */
 void txn_abandon(struct txn_table *table, struct handle txn);
 
-/* The transport could not send what was sent with this handle. Client: EFFECT_TXN_ERROR to the user;
- * server: ends. Stale handles are ignored. */
+/* The transport could not send what was sent with this handle. Client: EFFECT_TXN_ERROR to the user,
+ * unless it had a final response. Server: nobody is told; a non-INVITE one ends, an INVITE one goes on
+ * (RFC 6026) and hears of it by the ACK that stays away. Stale handles are ignored. */
 void txn_on_transport_error(struct txn_table *table, struct handle txn, uint64_t now_ms,
 			    struct effects *out);
 

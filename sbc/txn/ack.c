@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The ACK that belongs to the INVITE's transaction (RFC 3261 17.1.1.3): written from the INVITE as it
- * was sent, which is our own writer's text: one Via, full names, no folding. */
+ * The ACK that belongs to the INVITE's transaction (RFC 3261 17.1.1.3): written from the INVITE as
+ * it was sent, which is our own writer's text: one Via, full names, no folding. */
 #include "sbc/txn/txn_priv.h"
 
 /* The next line without its CRLF; empty at the end of the headers. */
@@ -32,8 +32,8 @@ static void write_cseq(struct text *text, struct slice line)
 static void write_headers(struct text *text, struct slice rest)
 {
 	static const struct slice copied[] = {
-		{ "Via:", 4 },     { "Max-Forwards:", 13 }, { "Route:", 6 },
-		{ "From:", 5 },    { "Call-ID:", 8 },
+		{ "Via:", 4 },  { "Max-Forwards:", 13 }, { "Route:", 6 },
+		{ "From:", 5 }, { "Call-ID:", 8 },
 	};
 	static const struct slice cseq = { "CSeq:", 5 };
 	struct slice line;

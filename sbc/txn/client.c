@@ -66,8 +66,8 @@ enum err txn_on_response(struct txn_table *table, const struct sip_msg *msg, uin
 			 struct effects *out)
 {
 	struct txn_input in = { .table = table, .now_ms = now_ms, .out = out, .msg = msg };
-	struct hash128 key = txn_client_key(table, msg->method, msg->via.branch, msg->via.host,
-					    msg->via.port);
+	struct hash128 key =
+	    txn_client_key(table, msg->method, msg->via.branch, msg->via.host, msg->via.port);
 	struct map_node *node = map_find(&table->map, key);
 	struct txn *txn;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * What makes two messages one transaction, as a 128-bit keyed hash. Parts are framed by their length,
- * so no two lists of parts read alike; a long part stands in for itself by its own hash, so the text
- * that is hashed has a fixed size whatever a peer sends. */
+ * What makes two messages one transaction, as a 128-bit keyed hash. Parts are framed by their
+ * length, so no two lists of parts read alike; a long part stands in for itself by its own hash, so
+ * the text that is hashed has a fixed size whatever a peer sends. */
 #include "sbc/txn/txn_priv.h"
 
-#define PART_MAX 96u
+#define PART_MAX  96u
 #define PARTS_MAX 8u
 
 struct key_text {
@@ -80,9 +80,9 @@ bool txn_has_cookie(const struct sip_msg *msg)
 	return msg->via.branch.len > cookie.len && slice_starts_nocase(msg->via.branch, cookie);
 }
 
-/* RFC 3261 17.2.3 for branches without the cookie: whatever tells two requests of an RFC 2543 client
- * apart. The To tag is compared beside the key (txn_tag_check), since an ACK bears our tag and
- * the INVITE that it belongs to did not. */
+/* RFC 3261 17.2.3 for branches without the cookie: whatever tells two requests of an RFC 2543
+ * client apart. The To tag is compared beside the key (txn_tag_check), since an ACK bears our tag
+ * and the INVITE that it belongs to did not. */
 static void key_rfc2543(struct key_text *text, const struct sip_msg *msg)
 {
 	key_part(text, msg->uri_text);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The driver: looks a cell up and does what its action bits say, always in the same order: stop
  * timers, send, pass up, tell, free, start timers, end. Over a reliable transport the timers that
- * repeat are never started and those that only wait for stragglers last no time at all: starting one
- * is its firing (RFC 3261 17.1.1.2, 17.1.2.2, 17.2.1, 17.2.2). */
+ * repeat are never started and those that only wait for stragglers last no time at all: starting
+ * one is its firing (RFC 3261 17.1.1.2, 17.1.2.2, 17.2.1, 17.2.2). */
 #include "sbc/txn/txn_priv.h"
 
 const struct txn_machine txn_machines[TXN_KINDS] = {
@@ -96,11 +96,8 @@ static bool response_repeats(const struct txn *txn)
 
 static void send_ack(const struct txn_input *in, struct txn *txn)
 {
-	uint16_t to = in->msg->first[SIP_HDR_TO];
-	struct slice ack;
+	struct slice ack = txn_ack_write(in->out->arena, txn->sent, sip_value(in->msg, SIP_HDR_TO));
 
-	ack = txn_ack_write(in->out->arena, txn->sent,
-			    to ? in->msg->fields[to - 1].value : SLICE_NONE);
 	if (ack.len == 0) {
 		in->out->failed = true;
 		txn_store_drop(in->table, txn);
@@ -119,7 +116,8 @@ static void tell(const struct txn_input *in, const struct txn *txn, enum effect_
 }
 
 /* A client's user hears one final outcome: an ACK that could not be sent comes after it. A server's
- * user learns that its response was lost from the ACK that stays away, as with any lost response. */
+ * user learns that its response was lost from the ACK that stays away, as with any lost response.
+ */
 static void tell_error(const struct txn_input *in, const struct txn *txn)
 {
 	in->table->counters.transport_errors++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The transactions and what they keep. At 1,000 calls/s a hundred thousand of them wait out 32
- * seconds, so one is a small fixed slot, and all text that it keeps is in arenas which go as soon as
- * nothing can be sent again. Of a filled arena only its chunks matter, so only they are kept. */
+ * seconds, so one is a small fixed slot, and all text that it keeps is in arenas which go as soon
+ * as nothing can be sent again. Of a filled arena only its chunks matter, so only they are kept. */
 #include "sbc/txn/txn_priv.h"
 
 #define EXPECTED_AT_START 1024u

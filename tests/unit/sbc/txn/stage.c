@@ -50,8 +50,10 @@ static void log_line(struct stage *stage, const char *what, struct slice detail)
 static void log_effect(struct stage *stage, const struct effect *effect)
 {
 	static const char *const names[] = {
-		[EFFECT_SEND] = "send",	      [EFFECT_TXN_RESPONSE] = "up",
-		[EFFECT_TXN_TIMEOUT] = "timeout", [EFFECT_TXN_ERROR] = "error",
+		[EFFECT_SEND] = "send",
+		[EFFECT_TXN_RESPONSE] = "up",
+		[EFFECT_TXN_TIMEOUT] = "timeout",
+		[EFFECT_TXN_ERROR] = "error",
 		[EFFECT_TXN_ACK_TIMEOUT] = "no-ack",
 	};
 	char status[8];
@@ -114,38 +116,41 @@ struct flow stage_flow(enum sip_transport transport)
 	return flow;
 }
 
-static void fill(struct sip_msg *msg, enum sip_method method, const char *branch)
+static void parse(struct stage *stage, struct slice bytes, struct sip_msg *msg)
 {
-	static struct sip_field to = { .id = SIP_HDR_TO, .name = { "To", 2 },
-				       .value = { "<sip:b@example.com>;tag=tt", 26 } };
+	struct sip_verdict verdict;
 
-	*msg = (struct sip_msg){ .method = method, .max_forwards = 70 };
-	msg->fields = &to;
-	msg->field_count = 1;
-	msg->first[SIP_HDR_TO] = 1;
-	msg->via.transport_text = SLICE("UDP");
-	msg->via.host = SLICE("client.example.com");
-	msg->via.port = 5070;
-	msg->via.branch = slice_text(branch);
-	msg->via.params = SLICE("x=1");
-	msg->from_tag = SLICE("ff");
-	msg->call_id = SLICE("call@example.com");
-	msg->cseq = (struct sip_cseq){ .number = 1, .method = method };
+	assert_int_not_equal(bytes.len, 0);
+	assert_int_equal(sip_parse(&stage->turn, bytes, &sip_limits_default, msg, &verdict), OK);
 }
 
-void stage_request(struct sip_msg *msg, enum sip_method method, const char *branch)
+/* What follows the start line. */
+#define HEADERS                                                                                    \
+	"Via: SIP/2.0/UDP client.example.com:5070;x=1%s%s\r\nMax-Forwards: 70\r\n"                 \
+	"From: <sip:a@example.com>;tag=ff\r\nTo: <sip:b@example.com>%s\r\n"                        \
+	"Call-ID: call@example.com\r\nCSeq: 1 %.*s\r\nContent-Length: 0\r\n\r\n"
+
+void stage_request(struct stage *stage, struct sip_msg *msg, enum sip_method method,
+		   const char *branch)
 {
-	fill(msg, method, branch);
-	msg->is_request = true;
-	msg->uri_text = SLICE("sip:b@example.com");
+	struct slice name = sip_method_text(method);
+
+	parse(stage,
+	      arena_printf(&stage->turn, "%.*s sip:b@example.com SIP/2.0\r\n" HEADERS,
+			   SLICE_ARG(name), branch[0] ? ";branch=" : "", branch, "",
+			   SLICE_ARG(name)),
+	      msg);
 }
 
-void stage_response(struct sip_msg *msg, enum sip_method method, const char *branch,
-		    uint16_t status)
+void stage_response(struct stage *stage, struct sip_msg *msg, enum sip_method method,
+		    const char *branch, uint16_t status)
 {
-	fill(msg, method, branch);
-	msg->to_tag = SLICE("tt");
-	msg->status = status;
+	struct slice name = sip_method_text(method);
+
+	parse(stage,
+	      arena_printf(&stage->turn, "SIP/2.0 %u Text\r\n" HEADERS, status, ";branch=", branch,
+			   ";tag=tt", SLICE_ARG(name)),
+	      msg);
 }
 
 struct handle stage_send(struct stage *stage, enum sip_transport transport, enum sip_method method,
@@ -153,14 +158,14 @@ struct handle stage_send(struct stage *stage, enum sip_transport transport, enum
 {
 	struct handle txn = HANDLE_NONE;
 	struct slice bytes = arena_printf(
-		&stage->turn,
-		"%s sip:b@example.com SIP/2.0\r\nVia: SIP/2.0/UDP client.example.com:5070;branch=%s"
-		"\r\nMax-Forwards: 69\r\nRoute: <sip:p1;lr>\r\nRoute: <sip:p2;lr>\r\n"
-		"From: <sip:a@example.com>;tag=ff\r\nTo: <sip:b@example.com>\r\n"
-		"Call-ID: call@example.com\r\nCSeq: 1 %s\r\nContact: <sip:us>\r\n"
-		"Content-Length: 5\r\n\r\nRoute",
-		method == SIP_INVITE ? "INVITE" : "OPTIONS", branch,
-		method == SIP_INVITE ? "INVITE" : "OPTIONS");
+	    &stage->turn,
+	    "%s sip:b@example.com SIP/2.0\r\nVia: SIP/2.0/UDP client.example.com:5070;branch=%s"
+	    "\r\nMax-Forwards: 69\r\nRoute: <sip:p1;lr>\r\nRoute: <sip:p2;lr>\r\n"
+	    "From: <sip:a@example.com>;tag=ff\r\nTo: <sip:b@example.com>\r\n"
+	    "Call-ID: call@example.com\r\nCSeq: 1 %s\r\nContact: <sip:us>\r\n"
+	    "Content-Length: 5\r\n\r\nRoute",
+	    method == SIP_INVITE ? "INVITE" : "OPTIONS", branch,
+	    method == SIP_INVITE ? "INVITE" : "OPTIONS");
 	struct txn_request request = {
 		.method = method,
 		.branch = slice_text(branch),
@@ -182,7 +187,7 @@ enum err stage_receive(struct stage *stage, enum sip_method method, const char *
 	struct sip_msg msg;
 	enum err err;
 
-	stage_response(&msg, method, branch, status);
+	stage_response(stage, &msg, method, branch, status);
 	err = txn_on_response(stage->table, &msg, stage->now_ms, &stage->out);
 	stage_drain(stage);
 	return err;
@@ -196,9 +201,9 @@ enum txn_match stage_ask(struct stage *stage, enum sip_transport transport, enum
 	struct sip_msg msg;
 	enum txn_match match;
 
-	stage_request(&msg, method, branch);
-	match = txn_on_request(stage->table, &msg, &flow, stage->now_ms, &stage->out, ret_txn,
-			       &invite);
+	stage_request(stage, &msg, method, branch);
+	match =
+	    txn_on_request(stage->table, &msg, &flow, stage->now_ms, &stage->out, ret_txn, &invite);
 	stage_drain(stage);
 	return match;
 }
@@ -210,12 +215,4 @@ enum err stage_answer(struct stage *stage, struct handle txn, uint16_t status)
 
 	stage_drain(stage);
 	return err;
-}
-
-enum err sip_reply_keep(struct arena *arena, const struct sip_msg *request,
-			const struct endpoint *source, struct sip_reply_head *ret)
-{
-	(void)source;
-	*ret = (struct sip_reply_head){ 0 };
-	return arena_keep(arena, request->call_id, &ret->bottom);
 }

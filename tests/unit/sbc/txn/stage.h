@@ -31,10 +31,11 @@ void stage_run(struct stage *stage, uint64_t ms);
 const char *stage_log(struct stage *stage);
 
 struct flow stage_flow(enum sip_transport transport);
-/* A message as the parser would give it, for the fields that transactions read. */
-void stage_request(struct sip_msg *msg, enum sip_method method, const char *branch);
-void stage_response(struct sip_msg *msg, enum sip_method method, const char *branch,
-		    uint16_t status);
+/* Messages in the turn's memory. branch empty: none. */
+void stage_request(struct stage *stage, struct sip_msg *msg, enum sip_method method,
+		   const char *branch);
+void stage_response(struct stage *stage, struct sip_msg *msg, enum sip_method method,
+		    const char *branch, uint16_t status);
 
 /* Shorthands that also drain. */
 struct handle stage_send(struct stage *stage, enum sip_transport transport, enum sip_method method,

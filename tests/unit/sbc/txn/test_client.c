@@ -45,14 +45,13 @@ static void shorter_timeout(void **state)
 	stage_init(&stage, 10);
 	stage_send(&stage, SIP_UDP, SIP_INVITE, BRANCH, 4000);
 	stage_run(&stage, 40000);
-	assert_string_equal(stage_log(&stage),
-			    "0 send INVITE\n500 send INVITE\n1500 send INVITE\n"
-			    "3500 send INVITE\n4000 timeout\n");
+	assert_string_equal(stage_log(&stage), "0 send INVITE\n500 send INVITE\n1500 send INVITE\n"
+					       "3500 send INVITE\n4000 timeout\n");
 	stage_fini(&stage);
 }
 
-/* A provisional ends A and B: ringing may last. The 2xx frees the INVITE, M absorbs stragglers, every
- * 2xx goes up (RFC 6026 7.2). */
+/* A provisional ends A and B: ringing may last. The 2xx frees the INVITE, M absorbs stragglers,
+ * every 2xx goes up (RFC 6026 7.2). */
 static void invite_answered(void **state)
 {
 	struct stage stage;
@@ -88,11 +87,11 @@ static void invite_answered(void **state)
 }
 
 static const char expected_ack[] =
-	"ACK sip:b@example.com SIP/2.0\r\n"
-	"Via: SIP/2.0/UDP client.example.com:5070;branch=" BRANCH "\r\n"
-	"Max-Forwards: 69\r\nRoute: <sip:p1;lr>\r\nRoute: <sip:p2;lr>\r\n"
-	"From: <sip:a@example.com>;tag=ff\r\nCall-ID: call@example.com\r\nCSeq: 1 ACK\r\n"
-	"To: <sip:b@example.com>;tag=tt\r\nContent-Length: 0\r\n\r\n";
+    "ACK sip:b@example.com SIP/2.0\r\n"
+    "Via: SIP/2.0/UDP client.example.com:5070;branch=" BRANCH "\r\n"
+    "Max-Forwards: 69\r\nRoute: <sip:p1;lr>\r\nRoute: <sip:p2;lr>\r\n"
+    "From: <sip:a@example.com>;tag=ff\r\nCall-ID: call@example.com\r\nCSeq: 1 ACK\r\n"
+    "To: <sip:b@example.com>;tag=tt\r\nContent-Length: 0\r\n\r\n";
 
 /* 17.1.1.3, and D: 32 s in which every copy of the response gets the ACK again. */
 static void invite_refused(void **state)
@@ -140,10 +139,10 @@ static void request_unanswered(void **state)
 	stage_send(&stage, SIP_UDP, SIP_OPTIONS, BRANCH, 0);
 	stage_run(&stage, 40000);
 	assert_string_equal(
-		stage_log(&stage),
-		"0 send OPTIONS\n500 send OPTIONS\n1500 send OPTIONS\n3500 send OPTIONS\n"
-		"7500 send OPTIONS\n11500 send OPTIONS\n15500 send OPTIONS\n19500 send OPTIONS\n"
-		"23500 send OPTIONS\n27500 send OPTIONS\n31500 send OPTIONS\n32000 timeout\n");
+	    stage_log(&stage),
+	    "0 send OPTIONS\n500 send OPTIONS\n1500 send OPTIONS\n3500 send OPTIONS\n"
+	    "7500 send OPTIONS\n11500 send OPTIONS\n15500 send OPTIONS\n19500 send OPTIONS\n"
+	    "23500 send OPTIONS\n27500 send OPTIONS\n31500 send OPTIONS\n32000 timeout\n");
 	stage_fini(&stage);
 }
 
@@ -195,7 +194,7 @@ static void matching(void **state)
 	stage_send(&stage, SIP_UDP, SIP_INVITE, BRANCH, 0);
 	assert_int_equal(stage_receive(&stage, SIP_INVITE, "z9hG4bKother", 200), ERR_NOENT);
 	assert_int_equal(stage_receive(&stage, SIP_CANCEL, BRANCH, 200), ERR_NOENT);
-	stage_response(&msg, SIP_INVITE, BRANCH, 200);
+	stage_response(&stage, &msg, SIP_INVITE, BRANCH, 200);
 	msg.via.port = 5071;
 	assert_int_equal(txn_on_response(stage.table, &msg, stage.now_ms, &stage.out), ERR_NOENT);
 	msg.via.port = 5070;
@@ -270,7 +269,7 @@ int main(void)
 		cmocka_unit_test(shorter_timeout),    cmocka_unit_test(invite_answered),
 		cmocka_unit_test(invite_refused),     cmocka_unit_test(invite_refused_tcp),
 		cmocka_unit_test(request_unanswered), cmocka_unit_test(request_proceeding),
-		cmocka_unit_test(request_tcp),	      cmocka_unit_test(matching),
+		cmocka_unit_test(request_tcp),        cmocka_unit_test(matching),
 		cmocka_unit_test(transport_errors),   cmocka_unit_test(abandoned),
 		cmocka_unit_test(branches),
 	};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Server transactions in virtual time: timers G, H, I, J, L, matching, CANCEL, where responses go. */
+ * Server transactions in virtual time: timers G, H, I, J, L, matching, CANCEL, where responses go.
+ */
 #include "tests/support/unit.h"
 #include "tests/unit/sbc/txn/stage.h"
 
@@ -167,7 +168,8 @@ static enum txn_match ask(struct stage *stage, const struct sip_msg *msg, const 
 {
 	struct handle txn;
 
-	return txn_on_request(stage->table, msg, flow, stage->now_ms, &stage->out, &txn, ret_invite);
+	return txn_on_request(stage->table, msg, flow, stage->now_ms, &stage->out, &txn,
+			      ret_invite);
 }
 
 /* RFC 3261 9.2: a CANCEL is a transaction of its own that names the INVITE by its branch. */
@@ -182,15 +184,15 @@ static void cancel(void **state)
 	(void)state;
 	stage_init(&stage, 10);
 	assert_int_equal(stage_ask(&stage, SIP_UDP, SIP_INVITE, BRANCH, &invite), TXN_NEW);
-	stage_request(&msg, SIP_CANCEL, BRANCH);
+	stage_request(&stage, &msg, SIP_CANCEL, BRANCH);
 	assert_int_equal(ask(&stage, &msg, &flow, &found), TXN_NEW);
 	assert_true(handle_eq(found, invite));
 	assert_int_equal(ask(&stage, &msg, &flow, &found), TXN_ABSORBED);
-	stage_request(&msg, SIP_CANCEL, "z9hG4bKstranger");
+	stage_request(&stage, &msg, SIP_CANCEL, "z9hG4bKstranger");
 	assert_int_equal(ask(&stage, &msg, &flow, &found), TXN_NEW);
 	assert_false(handle_is(found));
 	/* the right branch from another address */
-	stage_request(&msg, SIP_CANCEL, BRANCH);
+	stage_request(&stage, &msg, SIP_CANCEL, BRANCH);
 	flow.remote.ip.bytes[3]++;
 	assert_int_equal(ask(&stage, &msg, &flow, &found), TXN_NEW);
 	assert_false(handle_is(found));
@@ -207,7 +209,7 @@ static void matching(void **state)
 
 	(void)state;
 	stage_init(&stage, 10);
-	stage_request(&msg, SIP_OPTIONS, BRANCH);
+	stage_request(&stage, &msg, SIP_OPTIONS, BRANCH);
 	assert_int_equal(ask(&stage, &msg, &flow, &found), TXN_NEW);
 	flow.remote.port++;
 	msg.call_id = SLICE("not looked at");
@@ -239,10 +241,11 @@ static void long_branches(void **state)
 	memset(branch, 'a', sizeof(branch) - 1);
 	memcpy(branch, "z9hG4bK", 7);
 	stage_init(&stage, 10);
-	stage_request(&msg, SIP_OPTIONS, branch);
+	stage_request(&stage, &msg, SIP_OPTIONS, branch);
 	assert_int_equal(ask(&stage, &msg, &flow, &found), TXN_NEW);
 	assert_int_equal(ask(&stage, &msg, &flow, &found), TXN_ABSORBED);
 	branch[sizeof(branch) - 2] = 'b';
+	stage_request(&stage, &msg, SIP_OPTIONS, branch);
 	assert_int_equal(ask(&stage, &msg, &flow, &found), TXN_NEW);
 	stage_fini(&stage);
 }
@@ -260,7 +263,7 @@ static void rfc2543_matching(void **state)
 	(void)state;
 	for (size_t i = 0; i < array_size(branches); i++) {
 		stage_init(&stage, 10);
-		stage_request(&msg, SIP_INVITE, branches[i]);
+		stage_request(&stage, &msg, SIP_INVITE, branches[i]);
 		assert_int_equal(txn_on_request(stage.table, &msg, &flow, stage.now_ms, &stage.out,
 						&txn, &found),
 				 TXN_NEW);
@@ -273,7 +276,7 @@ static void rfc2543_matching(void **state)
 		msg.cseq.number--;
 		msg.call_id = SLICE("another");
 		assert_int_equal(ask(&stage, &msg, &flow, &found), TXN_NEW);
-		stage_request(&msg, SIP_CANCEL, branches[i]);
+		stage_request(&stage, &msg, SIP_CANCEL, branches[i]);
 		assert_int_equal(ask(&stage, &msg, &flow, &found), TXN_NEW);
 		assert_true(handle_is(found));
 		stage_fini(&stage);
@@ -292,7 +295,7 @@ static void rfc2543_ack(void **state)
 	stage_init(&stage, 10);
 	assert_int_equal(stage_ask(&stage, SIP_UDP, SIP_INVITE, "1", &txn), TXN_NEW);
 	assert_int_equal(stage_answer(&stage, txn, 404), OK);
-	stage_request(&msg, SIP_ACK, "1");
+	stage_request(&stage, &msg, SIP_ACK, "1");
 	msg.to_tag = SLICE("ours");
 	assert_int_equal(ask(&stage, &msg, &flow, &found), TXN_ABSORBED);
 	stage_run(&stage, 5000);
@@ -309,9 +312,9 @@ static void response_flows(void **state)
 		uint16_t via_port;
 		uint16_t expected;
 	} rows[] = {
-		{ SIP_UDP, true, 5070, 40000 },	 { SIP_UDP, false, 5070, 5070 },
-		{ SIP_UDP, false, 0, 5060 },	 { SIP_TCP, false, 5070, 5070 },
-		{ SIP_TCP, true, 0, 5060 },	 { SIP_TLS, true, 0, 5061 },
+		{ SIP_UDP, true, 5070, 40000 }, { SIP_UDP, false, 5070, 5070 },
+		{ SIP_UDP, false, 0, 5060 },    { SIP_TCP, false, 5070, 5070 },
+		{ SIP_TCP, true, 0, 5060 },     { SIP_TLS, true, 0, 5061 },
 	};
 	struct stage stage;
 
@@ -326,7 +329,7 @@ static void response_flows(void **state)
 		struct sip_msg msg;
 
 		branch[sizeof(branch) - 2] = (char)('0' + i);
-		stage_request(&msg, SIP_OPTIONS, branch);
+		stage_request(&stage, &msg, SIP_OPTIONS, branch);
 		msg.via.rport = rows[i].rport;
 		msg.via.port = rows[i].via_port;
 		assert_int_equal(txn_on_request(stage.table, &msg, &flow, stage.now_ms, &stage.out,
@@ -362,12 +365,18 @@ static void capacity(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refused_without_ack), cmocka_unit_test(refused_with_ack),
-		cmocka_unit_test(refused_tcp),	       cmocka_unit_test(accepted),
-		cmocka_unit_test(non_invite),	       cmocka_unit_test(transport_errors),
-		cmocka_unit_test(cancel),	       cmocka_unit_test(matching),
-		cmocka_unit_test(long_branches),       cmocka_unit_test(rfc2543_matching),
-		cmocka_unit_test(rfc2543_ack),	       cmocka_unit_test(response_flows),
+		cmocka_unit_test(refused_without_ack),
+		cmocka_unit_test(refused_with_ack),
+		cmocka_unit_test(refused_tcp),
+		cmocka_unit_test(accepted),
+		cmocka_unit_test(non_invite),
+		cmocka_unit_test(transport_errors),
+		cmocka_unit_test(cancel),
+		cmocka_unit_test(matching),
+		cmocka_unit_test(long_branches),
+		cmocka_unit_test(rfc2543_matching),
+		cmocka_unit_test(rfc2543_ack),
+		cmocka_unit_test(response_flows),
 		cmocka_unit_test(capacity),
 	};
 

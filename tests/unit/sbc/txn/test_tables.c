@@ -9,12 +9,27 @@
 #define LINES_MAX 64
 
 static const char *const event_names[TXN_EVENT_COUNT] = {
-	[TIMER_A] = "Timer A", [TIMER_B] = "Timer B", [TIMER_D] = "Timer D", [TIMER_E] = "Timer E",
-	[TIMER_F] = "Timer F", [TIMER_G] = "Timer G", [TIMER_H] = "Timer H", [TIMER_I] = "Timer I",
-	[TIMER_J] = "Timer J", [TIMER_K] = "Timer K", [TIMER_L] = "Timer L", [TIMER_M] = "Timer M",
-	[RX_REQUEST] = "request", [RX_ACK] = "ACK", [RX_1XX] = "1xx", [RX_2XX] = "2xx",
-	[RX_3XX_6XX] = "3xx-6xx", [TU_1XX] = "TU 1xx", [TU_2XX] = "TU 2xx",
-	[TU_3XX_6XX] = "TU 3xx-6xx", [TRANSPORT_ERROR] = "transport error",
+	[TIMER_A] = "Timer A",
+	[TIMER_B] = "Timer B",
+	[TIMER_D] = "Timer D",
+	[TIMER_E] = "Timer E",
+	[TIMER_F] = "Timer F",
+	[TIMER_G] = "Timer G",
+	[TIMER_H] = "Timer H",
+	[TIMER_I] = "Timer I",
+	[TIMER_J] = "Timer J",
+	[TIMER_K] = "Timer K",
+	[TIMER_L] = "Timer L",
+	[TIMER_M] = "Timer M",
+	[RX_REQUEST] = "request",
+	[RX_ACK] = "ACK",
+	[RX_1XX] = "1xx",
+	[RX_2XX] = "2xx",
+	[RX_3XX_6XX] = "3xx-6xx",
+	[TU_1XX] = "TU 1xx",
+	[TU_2XX] = "TU 2xx",
+	[TU_3XX_6XX] = "TU 3xx-6xx",
+	[TRANSPORT_ERROR] = "transport error",
 };
 
 static const struct {
@@ -30,12 +45,18 @@ static const struct {
 	{ ACT_TELL_NO_ACK, "inform TU: no ACK" },
 	{ ACT_TELL_ERROR, "inform TU: error" },
 	{ ACT_FORGET, "forget" },
-	{ ACT_START(TIMER_A), "start A" }, { ACT_START(TIMER_B), "start B" },
-	{ ACT_START(TIMER_D), "start D" }, { ACT_START(TIMER_E), "start E" },
-	{ ACT_START(TIMER_F), "start F" }, { ACT_START(TIMER_G), "start G" },
-	{ ACT_START(TIMER_H), "start H" }, { ACT_START(TIMER_I), "start I" },
-	{ ACT_START(TIMER_J), "start J" }, { ACT_START(TIMER_K), "start K" },
-	{ ACT_START(TIMER_L), "start L" }, { ACT_START(TIMER_M), "start M" },
+	{ ACT_START(TIMER_A), "start A" },
+	{ ACT_START(TIMER_B), "start B" },
+	{ ACT_START(TIMER_D), "start D" },
+	{ ACT_START(TIMER_E), "start E" },
+	{ ACT_START(TIMER_F), "start F" },
+	{ ACT_START(TIMER_G), "start G" },
+	{ ACT_START(TIMER_H), "start H" },
+	{ ACT_START(TIMER_I), "start I" },
+	{ ACT_START(TIMER_J), "start J" },
+	{ ACT_START(TIMER_K), "start K" },
+	{ ACT_START(TIMER_L), "start L" },
+	{ ACT_START(TIMER_M), "start M" },
 };
 
 struct golden {

@@ -21,6 +21,7 @@
 
 struct media;
 
+/* Slices are borrowed from the configuration that the call keeps; they outlive the media. */
 struct media_side {              /* what a trunk and a realm say of one side */
 	struct slice realm;      /* the relay's port pool */
 	struct ip_addr shown_ip; /* media address in SDP when another than the relay's local one is
@@ -62,7 +63,8 @@ must_use enum err media_on_ports(struct media *media, const struct ctl_session_p
  * media_offer_again. Empty when the arena is exhausted. */
 struct slice media_offer_out(struct media *media, struct arena *turn);
 
-/* Failover: the same pending offer towards a side that was set anew. */
+/* Failover: the same pending offer towards a side that was set anew. The command's answer is waited
+ * for. ERR_REFUSED: this side may use no codec of the offer; ERR_STATE: no exchange is open. */
 must_use enum err media_offer_again(struct media *media, struct arena *turn,
 				    struct ctl_message **ret_command);
 
@@ -83,12 +85,18 @@ bool media_exchange_open(const struct media *media);
 bool media_answered(const struct media *media);     /* the open exchange has an answer already */
 unsigned media_offerer(const struct media *media);  /* of the open exchange */
 void media_commit(struct media *media);
+/* After a commit: removes from the relay the streams that the new terms have no more (they cannot go
+ * with the answer, since a rollback needs their ports). NULL: nothing to do, or no memory; what is not
+ * asked here goes with the next command. */
+struct ctl_message *media_settle(struct media *media, struct arena *turn);
 /* *ret_command restores the relay where it had been changed; NULL: nothing to do. */
 must_use enum err media_rollback(struct media *media, struct arena *turn,
 				 struct ctl_message **ret_command);
 
-/* The SDP last sent to a side, for a refresh; empty: none yet. Borrowed until the next exchange. */
-struct slice media_last_sdp(const struct media *media, unsigned side);
+/* The SDP of the terms in force as sent to a side, for a refresh; empty: none yet. It counts as sent:
+ * after a rollback its o= version is above that of the refused one. Borrowed until the next
+ * exchange. */
+struct slice media_last_sdp(struct media *media, unsigned side);
 
 /* The session is in the relay (a command was sent), so it must be closed. */
 bool media_has_session(const struct media *media);

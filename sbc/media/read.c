@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT
+ * From a parsed SDP to what we are willing to repeat of it. What is not named here crosses to nobody:
+ * names, ICE, keys, ssrc, groups and every attribute that is not known. */
+#include "sbc/media/media_priv.h"
+
+#define ENCODING_MAX_BYTES 32u
+
+struct reading {
+	const struct media *media;
+	const struct sdp *sdp;
+	unsigned side;
+	struct arena *turn;
+	const char *why; /* of the last m-line that was not taken; NULL: none */
+	unsigned carried;
+};
+
+bool media_allows(const struct media_leg *leg, struct slice encoding)
+{
+	if (leg->config.codec_count == 0 || slice_eq_nocase(encoding, SLICE("telephone-event")) ||
+	    slice_eq_nocase(encoding, SLICE("CN")))
+		return true;
+	for (size_t i = 0; i < leg->config.codec_count; i++)
+		if (slice_eq_nocase(encoding, leg->config.codecs[i]))
+			return true;
+	return false;
+}
+
+bool media_codec_is_media(const struct media_codec *codec)
+{
+	static const struct slice helpers[] = { SLICE_INIT("telephone-event"), SLICE_INIT("CN"),
+						SLICE_INIT("red"),	       SLICE_INIT("rtx"),
+						SLICE_INIT("ulpfec"),	       SLICE_INIT("flexfec-03") };
+
+	for (size_t i = 0; i < array_size(helpers); i++)
+		if (slice_eq_nocase(codec->encoding, helpers[i]))
+			return false;
+	return true;
+}
+
+/* What a payload type stands for, in 16 bits (FNV-1a, folded): it need only tell honest codecs of one
+ * call apart. */
+uint16_t media_meaning(const struct media_codec *codec)
+{
+	uint32_t hash = UINT32_C(2166136261) ^ codec->clock_hz ^ (uint32_t)codec->channels << 24;
+
+	for (size_t i = 0; i < codec->encoding.len; i++)
+		hash = (hash ^ (uint8_t)ascii_lower(codec->encoding.p[i])) * UINT32_C(16777619);
+	return (uint16_t)((hash >> 16 ^ hash) | 1);
+}
+
+/* RFC 3264 8.3.2: a dynamic payload type keeps its meaning for the whole session. */
+static bool meaning_kept(const struct media_stream *stream, const struct media_codec *codec)
+{
+	unsigned at = codec->payload_type - MEDIA_DYNAMIC_FIRST;
+
+	return !stream || codec->payload_type < MEDIA_DYNAMIC_FIRST || stream->meanings[at] == 0 ||
+	       stream->meanings[at] == media_meaning(codec);
+}
+
+static void read_bandwidths(const struct sdp_bandwidth *from, size_t count,
+			    struct media_bandwidths *ret)
+{
+	static const struct slice types[] = { SLICE_INIT("AS"), SLICE_INIT("TIAS"), SLICE_INIT("RS"),
+					      SLICE_INIT("RR") };
+
+	for (size_t i = 0; i < count; i++) {
+		for (unsigned type = 0; type < array_size(types); type++) {
+			if (!slice_eq(from[i].type, types[type]) || from[i].value > UINT32_MAX)
+				continue;
+			ret->value[type] = (uint32_t)from[i].value;
+			ret->given = (uint8_t)(ret->given | 1u << type);
+		}
+	}
+}
+
+static uint8_t feedback_of(struct slice value)
+{
+	if (slice_eq(value, SLICE("nack")))
+		return MEDIA_NACK;
+	if (slice_eq(value, SLICE("nack pli")))
+		return MEDIA_NACK_PLI;
+	if (slice_eq(value, SLICE("ccm fir")))
+		return MEDIA_CCM_FIR;
+	return 0;
+}
+
+/* a=rtcp-fb:<payload type or *> <value>, RFC 4585 4.2. */
+static void read_feedback(const struct sdp_media *media, struct media_line *line)
+{
+	for (size_t i = 0; i < media->attribute_count; i++) {
+		struct slice value = media->attributes[i].value;
+		struct slice number;
+		uint32_t payload_type = 256;
+		bool all;
+
+		if (!slice_eq(media->attributes[i].name, SLICE("rtcp-fb")) ||
+		    !slice_cut(&value, CC_WSP, &number))
+			continue;
+		all = slice_eq(number, SLICE("*"));
+		if (!all && parse_u32(number, &payload_type) != OK)
+			continue;
+		for (unsigned at = 0; at < line->codec_count; at++)
+			if (all || line->codecs[at].payload_type == payload_type)
+				line->codecs[at].feedback =
+					(uint8_t)(line->codecs[at].feedback | feedback_of(value));
+	}
+}
+
+static enum err read_codecs(struct reading *reading, const struct sdp_media *media,
+			    struct media_line *line)
+{
+	const struct media_leg *leg = &reading->media->legs[reading->side];
+
+	line->codecs = arena_array(reading->turn, media->codec_count + 1, sizeof(*line->codecs));
+	if (!line->codecs)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < media->codec_count; i++) {
+		const struct sdp_codec *from = &media->codecs[i];
+
+		if (from->encoding.len == 0 || from->encoding.len > ENCODING_MAX_BYTES ||
+		    from->channels > UINT8_MAX || !media_allows(leg, from->encoding))
+			continue;
+		line->codecs[line->codec_count++] = (struct media_codec){
+			.payload_type = from->payload_type,
+			.channels = (uint8_t)from->channels,
+			.clock_hz = from->clock_hz,
+			.encoding = from->encoding,
+			.fmtp = media_fmtp_clean(reading->turn, from->encoding, from->fmtp),
+		};
+	}
+	if (line->proto == SDP_RTP_AVPF)
+		read_feedback(media, line);
+	return reading->turn->exhausted ? ERR_NOMEM : OK;
+}
+
+static bool has_media(const struct media_line *line)
+{
+	for (unsigned i = 0; i < line->codec_count; i++)
+		if (media_codec_is_media(&line->codecs[i]))
+			return true;
+	return false;
+}
+
+/* Drops codecs that would give a used number another meaning, unless nothing would be left: a peer
+ * that breaks this rule after a transfer is better served by a call that works. */
+static void drop_renamed(const struct media_stream *stream, struct media_line *line)
+{
+	unsigned kept = 0;
+	bool media = false;
+
+	for (unsigned i = 0; i < line->codec_count; i++)
+		if (meaning_kept(stream, &line->codecs[i]) &&
+		    media_codec_is_media(&line->codecs[i]))
+			media = true;
+	for (unsigned i = 0; media && i < line->codec_count; i++)
+		if (meaning_kept(stream, &line->codecs[i]))
+			line->codecs[kept++] = line->codecs[i];
+	if (media)
+		line->codec_count = (uint8_t)kept;
+}
+
+/* Where this side had its stream before, for RTCP during a hold that gives no address. */
+static void keep_addresses(const struct reading *reading, unsigned i, struct media_line *line)
+{
+	const struct media_terms *terms = reading->media->current;
+
+	if (!terms || i >= terms->said[reading->side].count)
+		return;
+	line->rtp = terms->said[reading->side].lines[i].rtp;
+	line->rtcp = terms->said[reading->side].lines[i].rtcp;
+}
+
+/* False: nothing can be sent there. c=0.0.0.0 and c=:: are RFC 2543's hold (RFC 3264 8.4): nothing may
+ * be sent, which is what the direction then says. */
+static bool read_addresses(struct reading *reading, const struct sdp_media *media, unsigned i,
+			   struct media_line *line)
+{
+	const struct sdp_connection *connection = sdp_media_connection(reading->sdp, media);
+
+	if (connection->ip.family == IP_NONE)
+		return connection->host.len > 0 &&
+		       reading->media->legs[reading->side].config.nat;
+	if (ip_multicast(&connection->ip))
+		return false;
+	if (ip_unspecified(&connection->ip)) {
+		line->direction &= SDP_SENDONLY;
+		keep_addresses(reading, i, line);
+		return true;
+	}
+	line->rtp = (struct endpoint){ .ip = connection->ip, .port = media->port };
+	line->rtcp = line->rtp;
+	line->rtcp.port = (uint16_t)(media->port + 1);
+	if (media->rtcp_given) {
+		line->rtcp.port = media->rtcp_port;
+		if (media->rtcp_ip.family != IP_NONE && !ip_unspecified(&media->rtcp_ip) &&
+		    !ip_multicast(&media->rtcp_ip))
+			line->rtcp.ip = media->rtcp_ip;
+	}
+	if (line->rtcp.port == 0)
+		line->rtcp = (struct endpoint){ 0 };
+	return true;
+}
+
+static bool relayed(const struct sdp_media *media, unsigned i)
+{
+	return i < MEDIA_LINES && (media->proto == SDP_RTP_AVP || media->proto == SDP_RTP_AVPF) &&
+	       (media->kind == SDP_AUDIO || media->kind == SDP_VIDEO || media->kind == SDP_TEXT);
+}
+
+static uint16_t clip_u16(uint32_t value)
+{
+	return value > UINT16_MAX ? 0 : (uint16_t)value;
+}
+
+static enum err read_line(struct reading *reading, unsigned i, struct media_line *line)
+{
+	const struct sdp_media *media = &reading->sdp->media[i];
+	struct slice format = media->formats;
+	enum err err;
+
+	*line = (struct media_line){ .kind = (uint8_t)media->kind,
+				     .proto = (uint8_t)media->proto,
+				     .direction = (uint8_t)media->direction,
+				     .ptime_ms = clip_u16(media->ptime_ms),
+				     .maxptime_ms = clip_u16(media->maxptime_ms),
+				     .kind_text = media->kind_text,
+				     .proto_text = media->proto_text };
+	if (!slice_cut(&format, CC_WSP, &line->format))
+		line->format = format;
+	if (media->port == 0)
+		return OK;
+	reading->why = "media_unusable";
+	if (!relayed(media, i))
+		return OK;
+	reading->why = "media_address";
+	if (!read_addresses(reading, media, i, line))
+		return OK;
+	read_bandwidths(media->bandwidths, media->bandwidth_count, &line->bandwidths);
+	err = read_codecs(reading, media, line);
+	drop_renamed(reading->media->streams[i], line);
+	reading->why = "no_codec";
+	line->carried = has_media(line);
+	return err;
+}
+
+/* A slot that an earlier exchange made and this SDP does not have (RFC 3264 section 8 forbids that, a
+ * transfer behind the peer does it): as if it were refused. */
+static void read_forgotten(const struct reading *reading, unsigned i, struct media_line *line)
+{
+	const struct media_terms *terms = reading->media->current;
+	const struct media_said *said = terms ? &terms->said[terms->offerer] : NULL;
+
+	if (said && i < said->count)
+		*line = (struct media_line){ .kind = said->lines[i].kind,
+					     .proto = said->lines[i].proto };
+}
+
+static enum err read_said(struct reading *reading, size_t at_least, struct media_said *ret)
+{
+	const struct sdp *sdp = reading->sdp;
+	struct media_said said = { .given = true, .own = (uint8_t)sdp->media_count };
+	enum err err = OK;
+
+	said.count = (uint8_t)(at_least > sdp->media_count ? at_least : sdp->media_count);
+	said.lines = arena_array(reading->turn, said.count + 1u, sizeof(*said.lines));
+	if (!said.lines)
+		return ERR_NOMEM;
+	read_bandwidths(sdp->bandwidths, sdp->bandwidth_count, &said.bandwidths);
+	for (unsigned i = 0; err == OK && i < said.count; i++) {
+		if (i < said.own)
+			err = read_line(reading, i, &said.lines[i]);
+		else
+			read_forgotten(reading, i, &said.lines[i]);
+	}
+	*ret = said;
+	return err;
+}
+
+static bool allowed_onwards(const struct media_leg *leg, const struct media_line *line)
+{
+	for (unsigned i = 0; i < line->codec_count; i++)
+		if (media_codec_is_media(&line->codecs[i]) &&
+		    media_allows(leg, line->codecs[i].encoding))
+			return true;
+	return false;
+}
+
+bool media_line_offered(const struct media *media, const struct media_terms *terms, unsigned i)
+{
+	const struct media_said *offer = &terms->said[terms->offerer];
+
+	return i < offer->count && offer->lines[i].carried &&
+	       allowed_onwards(&media->legs[!terms->offerer], &offer->lines[i]);
+}
+
+bool media_line_live(const struct media *media, const struct media_terms *terms, unsigned i)
+{
+	const struct media_said *answer = &terms->said[!terms->offerer];
+
+	return media_line_offered(media, terms, i) &&
+	       (!answer->given || (i < answer->count && answer->lines[i].carried));
+}
+
+static enum err refuse(const char *why, struct media_verdict *ret_verdict)
+{
+	*ret_verdict = (struct media_verdict){ .status = 488, .why = why };
+	return ERR_REFUSED;
+}
+
+enum err media_read_offer(const struct media *media, unsigned side, const struct sdp *sdp,
+			  struct arena *turn, struct media_said *ret,
+			  struct media_verdict *ret_verdict)
+{
+	struct reading reading = { .media = media, .sdp = sdp, .side = side, .turn = turn };
+	const struct media_terms *terms = media->current;
+	enum err err = read_said(&reading, terms ? terms->said[terms->offerer].count : 0, ret);
+
+	if (err != OK)
+		return err;
+	for (unsigned i = 0; i < ret->count; i++)
+		if (ret->lines[i].carried && allowed_onwards(&media->legs[!side], &ret->lines[i]))
+			return OK;
+	/* Every port 0 by its own wish ends the media of a call (RFC 3264 8.2); it begins none. */
+	if (!reading.why && media->current && ret->own > 0)
+		return OK;
+	return refuse(reading.why ? reading.why : "no_media", ret_verdict);
+}
+
+/* The offered codec that is meant by one of the answer. Another number than the offered one is fine
+ * (each side receives with the numbers that it announced itself) unless the offer used that number
+ * for something else. */
+static const struct media_codec *find_offered(const struct media_line *offer,
+					      const struct media_codec *codec)
+{
+	const struct media_codec *found = NULL;
+
+	for (unsigned i = 0; i < offer->codec_count; i++) {
+		const struct media_codec *other = &offer->codecs[i];
+		bool same = other->clock_hz == codec->clock_hz &&
+			    other->channels == codec->channels &&
+			    slice_eq_nocase(other->encoding, codec->encoding);
+
+		if (same && (!found || other->payload_type == codec->payload_type))
+			found = other;
+		if (!same && other->payload_type == codec->payload_type)
+			return NULL;
+	}
+	return found;
+}
+
+/* Only what was offered stays of an answer (RFC 3264 section 6). */
+static void limit_to_offer(const struct media_line *offer, struct media_line *line)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < line->codec_count; i++) {
+		const struct media_codec *offered = find_offered(offer, &line->codecs[i]);
+
+		if (!offered)
+			continue;
+		line->codecs[kept] = line->codecs[i];
+		line->codecs[kept++].feedback &= offered->feedback;
+	}
+	line->codec_count = (uint8_t)kept;
+	line->direction = (uint8_t)sdp_direction_answer((enum sdp_direction)offer->direction,
+							(enum sdp_direction)line->direction);
+	line->carried = line->carried && has_media(line) && line->kind == offer->kind &&
+			line->proto == offer->proto;
+}
+
+enum err media_read_answer(const struct media *media, const struct sdp *sdp, struct arena *turn,
+			   struct media_said *ret, struct media_verdict *ret_verdict)
+{
+	const struct media_terms *terms = media->pending;
+	const struct media_said *offer = &terms->said[terms->offerer];
+	struct reading reading = {
+		.media = media, .sdp = sdp, .side = !terms->offerer, .turn = turn
+	};
+	unsigned wanted = 0;
+	unsigned carried = 0;
+	enum err err;
+
+	if (sdp->media_count > offer->count)
+		return refuse("answer_lines", ret_verdict);
+	err = read_said(&reading, offer->count, ret);
+	if (err != OK)
+		return err;
+	for (unsigned i = 0; i < ret->count; i++) {
+		if (!media_line_offered(media, terms, i)) {
+			ret->lines[i].carried = false;
+			continue;
+		}
+		wanted += i < ret->own && sdp->media[i].port != 0;
+		limit_to_offer(&offer->lines[i], &ret->lines[i]);
+		carried += ret->lines[i].carried;
+	}
+	/* An answer may refuse every line with port 0, but one that means media must be of use. */
+	return wanted > 0 && carried == 0 ? refuse("answer_codec", ret_verdict) : OK;
+}

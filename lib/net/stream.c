@@ -11,7 +11,7 @@
 #include "lib/base/ensure.h"
 #include "lib/net/net.h"
 
-#define FIRST_BYTES 4096u
+#define FIRST_BYTES 16384u
 
 void net_stream_init(struct net_stream *stream, int fd, size_t out_limit_bytes)
 {

@@ -26,6 +26,7 @@ struct settings_memory {
 	const struct conf_access_rule **rules; /* by priority, then by name */
 	struct named *realm_names;
 	struct named *trunk_names;
+	uint64_t match_limits; /* the one thing that changes; the worker's alone, as `users` is */
 };
 
 /* What is being built; the public struct's pointers are to const. */
@@ -450,4 +451,14 @@ const struct conf_tls_profile *settings_tls_profile(const struct settings *setti
 		if (slice_eq(settings->conf->tls_profiles[i].name, name))
 			return &settings->conf->tls_profiles[i];
 	return NULL;
+}
+
+uint64_t settings_match_limits(const struct settings *settings)
+{
+	return settings->memory->match_limits;
+}
+
+void settings_count_match_limit(const struct settings *settings)
+{
+	settings->memory->match_limits++;
 }

@@ -93,3 +93,7 @@ uint32_t settings_trunk_by_name(const struct settings *settings, struct slice na
 /* NULL: there is none. Linear: there are few. */
 const struct conf_tls_profile *settings_tls_profile(const struct settings *settings,
 						    struct slice name);
+
+/* Matches of expressions that met a limit on this version, for the statistics. */
+uint64_t settings_match_limits(const struct settings *settings);
+void settings_count_match_limit(const struct settings *settings);

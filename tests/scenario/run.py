@@ -27,7 +27,9 @@ def main():
     for module in options.modules:
         importlib.import_module("cases." + module)
     wanted = options.only + os.environ.get("SBC_TEST_FILTER", "").split()
-    cases = [c for c in CASES if (c[3] or not options.short) and
+    # A module that borrows from another registers that one's cases too: they are not asked for.
+    mine = {"cases." + module for module in options.modules}
+    cases = [c for c in CASES if c[1].__module__ in mine and (c[3] or not options.short) and
              (not wanted or any(w in f"{options.modules[0]}: {c[0]}" for w in wanted))]
     if options.list:
         print("\n".join(c[0] for c in cases))

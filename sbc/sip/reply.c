@@ -22,18 +22,19 @@ static void received_write(struct text *text, const struct endpoint *source)
 
 /* The topmost Via. A received that the sender wrote himself is not kept, and rport gets its value in
  * its place. One that could not be read goes back as it came: the answer goes to the source anyway. */
-static void top_via_write(struct text *text, struct slice element, const struct endpoint *source)
+static void top_via_write(struct text *text, struct slice element, const struct sip_via *via,
+			  const struct endpoint *source)
 {
-	struct sip_via via;
+	struct slice params = via->params;
 	struct slice name;
 	struct slice value;
 
-	if (sip_via_parse(element, &via) != OK) {
+	if (via->host.len == 0) {
 		text_slice(text, element);
 		return;
 	}
 	text_slice(text, slice_trim(slice_head(element, slice_find_char(element, ';')), CC_WSP));
-	while (sip_param_next(&via.params, &name, &value)) {
+	while (sip_param_next(&params, &name, &value)) {
 		if (slice_eq_nocase(name, SLICE("received")))
 			continue;
 		text_char(text, ';');
@@ -46,7 +47,7 @@ static void top_via_write(struct text *text, struct slice element, const struct 
 			text_slice(text, value);
 		}
 	}
-	if (received_needed(&via, source))
+	if (received_needed(via, source))
 		received_write(text, source);
 }
 
@@ -76,7 +77,7 @@ static void vias_write(struct text *text, const struct sip_msg *request,
 	rest = request->fields[at - 1].value;
 	text_lit(text, "Via: ");
 	if (sip_element_cut(&rest, SIP_LIST, &element))
-		top_via_write(text, element, source);
+		top_via_write(text, element, &request->via, source);
 	if (rest.p) {
 		text_lit(text, ", ");
 		text_slice(text, slice_trim(rest, CC_WSP));

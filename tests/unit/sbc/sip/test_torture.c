@@ -141,13 +141,15 @@ static void own_check(struct fixture *fixture, const char *folder, const char *f
 		      const char *values[3])
 {
 	char path[256];
+	uint16_t status;
 
+	assert_int_equal(parse_u16(slice_text(values[0]), &status), OK);
 	snprintf(path, sizeof(path), "%s.dat", file);
 	message_parse(fixture, folder, path);
-	if (fixture->verdict.status != (uint16_t)atoi(values[0]))
+	if (fixture->verdict.status != status)
 		print_message("%s: %s: %u %s\n", file, values[2], fixture->verdict.status,
 			      fixture->verdict.why);
-	assert_int_equal(fixture->verdict.status, atoi(values[0]));
+	assert_int_equal(fixture->verdict.status, status);
 	if (fixture->verdict.status != 0)
 		assert_int_equal(!fixture->verdict.drop, strcmp(values[1], "yes") == 0);
 }

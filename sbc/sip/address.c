@@ -44,15 +44,14 @@ enum err sip_party_parse(struct slice text, struct sip_address *ret, struct slic
 	err = sip_uri_parse(address.uri_text, &address.uri);
 	if (err != OK)
 		return err;
-	sip_skip_wsp(&text);
-	if (text.len > 0) {
-		if (text.p[0] != ';')
-			return ERR_SYNTAX;
-		address.params = slice_skip(text, 1);
-		err = sip_params_check(address.params, &tag);
-		if (err != OK)
-			return err;
+	if (sip_skip_char(&text, ';')) {
+		address.params = text;
+		err = sip_params_check(text, &tag);
+	} else if (text.len > 0) {
+		err = ERR_SYNTAX;
 	}
+	if (err != OK)
+		return err;
 	*ret = address;
 	*ret_tag = tag;
 	return OK;

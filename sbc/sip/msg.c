@@ -126,6 +126,8 @@ static struct sip_field *field_room(struct reader *reader)
 	}
 	if (msg->field_count < reader->field_room)
 		return &msg->fields[msg->field_count++];
+	if (room > reader->limits->max_headers)
+		room = reader->limits->max_headers;
 	fields = (void *)arena_reserve(reader->arena, room * sizeof(*fields));
 	if (!fields) {
 		fault(reader, SIP_FAULT_MEMORY);

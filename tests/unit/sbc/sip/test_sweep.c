@@ -271,8 +271,8 @@ static void tags_replace(struct text *text, struct slice from, const struct tag 
 /* "<length> <template>", of which more may follow. The length of the body is filled in last. */
 static void protos_check(const char *name, struct slice bytes)
 {
-	static char first[80000];
-	static char second[80000];
+	static char first[400000];
+	static char second[400000];
 	struct fixture fixture;
 	struct slice digits;
 	struct slice message;

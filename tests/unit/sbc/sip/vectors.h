@@ -7,7 +7,7 @@
 
 #include "tests/unit/sbc/sip/sip_fixture.h"
 
-#define VECTOR_MAX_BYTES 70000u
+#define VECTOR_MAX_BYTES 400000u
 
 /* Where the given messages are. */
 static inline const char *corpora_folder(void)

@@ -35,8 +35,10 @@ void ctl_peer_close(struct ctl_peer *peer)
 	peer_touch(peer);
 }
 
-static void peer_refuse(struct ctl_peer *peer, enum err err)
+void ctl_peer_refuse(struct ctl_peer *peer, enum err err)
 {
+	if (peer->state >= PEER_CLOSING)
+		return;
 	peer->hub->malformed++;
 	log_write(peer->hub->log, LOG_LEVEL_WARNING, EVENT_ctl_malformed,
 		  LOG_S("program", peer->hello.program), LOG_T("why", err_text(err)));
@@ -230,14 +232,14 @@ static void peer_hello(struct ctl_peer *peer, const struct ctl_hello *hello)
 	struct ctl_hub *hub = peer->hub;
 
 	if (hello->version != CTL_VERSION) {
-		peer_refuse(peer, ERR_VERSION);
+		ctl_peer_refuse(peer, ERR_VERSION);
 		return;
 	}
 	peer->hello = *hello;
 	if (!keep_text(hello->program, peer->program, &peer->hello.program) ||
 	    !keep_text(hello->node, peer->node, &peer->hello.node)) {
 		peer->hello.program = peer->hello.node = SLICE_NONE;
-		peer_refuse(peer, ERR_LIMIT);
+		ctl_peer_refuse(peer, ERR_LIMIT);
 		return;
 	}
 	if (hub->server)
@@ -264,7 +266,7 @@ static void peer_packet(struct ctl_peer *peer, const char *bytes, size_t len)
 	if (err == OK && (message.type == CTL_hello) != (peer->state == PEER_HELLO))
 		err = ERR_STATE;
 	if (err != OK)
-		peer_refuse(peer, err);
+		ctl_peer_refuse(peer, err);
 	else if (message.type == CTL_hello)
 		peer_hello(peer, &message.hello);
 	else
@@ -294,7 +296,7 @@ static void peer_receive(struct ctl_peer *peer)
 		if (headers[i].msg_len == 0)
 			ctl_peer_close(peer); /* end of the connection */
 		else if (headers[i].msg_hdr.msg_flags & MSG_TRUNC)
-			peer_refuse(peer, ERR_LIMIT);
+			ctl_peer_refuse(peer, ERR_LIMIT);
 		else
 			peer_packet(peer, vectors[i].iov_base, headers[i].msg_len);
 	}

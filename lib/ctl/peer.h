@@ -51,6 +51,9 @@ void ctl_done(struct ctl_peer *peer, uint32_t request);
 
 /* Closes after the present handler; `down` follows. */
 void ctl_peer_close(struct ctl_peer *peer);
+/* The same for a peer whose message decodes, but which no right program would send: it is counted
+ * and logged as malformed. */
+void ctl_peer_refuse(struct ctl_peer *peer, enum err err);
 
 /* The caller's own pointer on a connection. */
 void ctl_peer_set_data(struct ctl_peer *peer, void *data);

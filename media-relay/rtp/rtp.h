@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ * RTP and RTCP as bytes and as arithmetic: what a datagram is (RFC 7983, 5761), whether it is whole
+ * (RFC 3550 5.1, A.2), what was lost and how much it jitters (A.1, A.3, A.8), and what that may sound
+ * like (G.107). Sans-I/O: no socket, no clock, no memory of its own. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+
+#define RTP_HEADER_BYTES 12u
+#define RTP_PAYLOAD_TYPE_NONE 255u
+
+enum rtp_kind {
+	RTP_MEDIA,
+	RTP_CONTROL,   /* RTCP */
+	RTP_STUN,
+	RTP_EMPTY,     /* a datagram of no bytes */
+	RTP_MALFORMED, /* RTP or RTCP by its first byte, but not whole */
+	RTP_OTHER,     /* DTLS, TURN channels, anything else */
+};
+
+struct rtp_header {
+	uint8_t payload_type;
+	bool marker;
+	uint16_t sequence;
+	uint32_t timestamp;
+	uint32_t ssrc;
+	size_t payload_at; /* behind CSRCs and the header extension */
+	size_t payload_len; /* without padding */
+};
+
+/* Which of the six it is; RTP_MEDIA fills *ret_header, RTP_CONTROL *ret_ssrc (of the first packet's
+ * sender). Every length inside is checked against len. */
+enum rtp_kind rtp_classify(const unsigned char *bytes, size_t len, struct rtp_header *ret_header,
+			   uint32_t *ret_ssrc);
+
+/* ---- figures of what one side sends ---- */
+
+/* One SSRC after another; figures sum up over them. Zeroed: nothing arrived yet. */
+struct rtp_source {
+	bool valid; /* a packet was seen */
+	uint8_t payload_type;
+	uint16_t max_sequence;
+	uint32_t ssrc;
+	uint32_t cycles; /* sequence wraps, in units of 2^16 */
+	uint32_t base_sequence;
+	uint32_t bad_sequence; /* the next one, if the sender jumped */
+	uint64_t received;     /* of this SSRC, since base_sequence */
+	/* jitter (A.8) */
+	bool has_transit;
+	uint32_t clock_hz;
+	uint32_t transit;
+	uint32_t jitter16; /* 16 times the jitter, in units of the clock */
+	/* of the SSRCs before */
+	uint64_t past_expected;
+	uint64_t past_received;
+};
+
+/* arrival_us: any steady clock. clock_hz 0: no jitter from this packet (telephone-event, whose
+ * timestamps stand still: RFC 4733 2.5.1.3). */
+void rtp_source_count(struct rtp_source *source, const struct rtp_header *header,
+		      uint64_t arrival_us, uint32_t clock_hz);
+
+uint64_t rtp_source_expected(const struct rtp_source *source);
+/* RFC 3550 A.3; below zero when there were more duplicates than losses. */
+int64_t rtp_source_lost(const struct rtp_source *source);
+uint32_t rtp_source_jitter_us(const struct rtp_source *source);
+
+/* The clock of a static payload type (RFC 3551 table 4 and 5); 8000 where the table has none. */
+uint32_t rtp_static_clock_hz(uint8_t payload_type);
+
+/* An estimate after the E-model (G.107) for G.711 with loss concealment, from loss and jitter alone:
+ * the way's delay is not known here and taken as a short one. 100 … 450; 0 when nothing arrived. */
+uint16_t rtp_mos_x100(uint64_t expected, int64_t lost, uint32_t jitter_us);

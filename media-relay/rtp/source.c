@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ * Loss and jitter by RFC 3550's own arithmetic. One difference from A.1: there is no probation. Who
+ * may send is decided before (the latch), so the first packet counts. */
+#include "media-relay/rtp/rtp.h"
+
+#include <string.h>
+
+#define SEQUENCE_MOD (UINT32_C(1) << 16)
+#define MAX_DROPOUT 3000u  /* A.1 */
+#define MAX_MISORDER 100u  /* A.1 */
+
+static uint64_t current_expected(const struct rtp_source *source)
+{
+	if (!source->valid)
+		return 0;
+	return (uint64_t)source->cycles + source->max_sequence - source->base_sequence + 1;
+}
+
+/* A.1 init_seq, keeping what was before. */
+static void source_restart(struct rtp_source *source, uint32_t ssrc, uint16_t sequence)
+{
+	source->past_expected += current_expected(source);
+	source->past_received += source->received;
+	source->valid = true;
+	source->ssrc = ssrc;
+	source->base_sequence = sequence;
+	source->max_sequence = sequence;
+	source->bad_sequence = SEQUENCE_MOD + 1;
+	source->cycles = 0;
+	source->received = 0;
+	source->has_transit = false;
+}
+
+/* A.1 update_seq. False: a jump that waits to be confirmed by the next packet; not counted. */
+static bool source_sequence(struct rtp_source *source, uint16_t sequence)
+{
+	uint16_t delta = (uint16_t)(sequence - source->max_sequence);
+
+	if (delta < MAX_DROPOUT) {
+		if (sequence < source->max_sequence)
+			source->cycles += SEQUENCE_MOD;
+		source->max_sequence = sequence;
+	} else if (delta <= SEQUENCE_MOD - MAX_MISORDER) {
+		if (sequence != source->bad_sequence) {
+			source->bad_sequence = (sequence + 1u) & (SEQUENCE_MOD - 1);
+			return false;
+		}
+		/* Two in a row: the sender started anew without saying so. */
+		source_restart(source, source->ssrc, sequence);
+	} /* else: a duplicate, or late */
+	source->received++;
+	return true;
+}
+
+/* A.8. */
+static void source_jitter(struct rtp_source *source, uint32_t timestamp, uint64_t arrival_us,
+			  uint32_t clock_hz)
+{
+	uint32_t arrival = (uint32_t)(arrival_us * clock_hz / 1000000u);
+	uint32_t transit = arrival - timestamp;
+	int32_t d = (int32_t)(transit - source->transit);
+
+	if (source->clock_hz != clock_hz) {
+		/* Another clock: what was measured is kept in its unit of time. */
+		if (source->clock_hz != 0)
+			source->jitter16 = (uint32_t)((uint64_t)source->jitter16 * clock_hz /
+						      source->clock_hz);
+		source->clock_hz = clock_hz;
+		source->has_transit = false;
+	}
+	source->transit = transit;
+	if (!source->has_transit) {
+		source->has_transit = true;
+		return;
+	}
+	if (d == INT32_MIN)
+		return;
+	source->jitter16 += (uint32_t)(d < 0 ? -d : d) - ((source->jitter16 + 8) >> 4);
+}
+
+void rtp_source_count(struct rtp_source *source, const struct rtp_header *header,
+		      uint64_t arrival_us, uint32_t clock_hz)
+{
+	bool counted = true;
+
+	if (!source->valid || source->ssrc != header->ssrc) {
+		source_restart(source, header->ssrc, header->sequence);
+		source->received = 1;
+	} else {
+		counted = source_sequence(source, header->sequence);
+	}
+	source->payload_type = header->payload_type;
+	if (counted && clock_hz != 0)
+		source_jitter(source, header->timestamp, arrival_us, clock_hz);
+}
+
+uint64_t rtp_source_expected(const struct rtp_source *source)
+{
+	return source->past_expected + current_expected(source);
+}
+
+int64_t rtp_source_lost(const struct rtp_source *source)
+{
+	return (int64_t)rtp_source_expected(source) -
+	       (int64_t)(source->past_received + source->received);
+}
+
+uint32_t rtp_source_jitter_us(const struct rtp_source *source)
+{
+	uint64_t us;
+
+	if (source->clock_hz == 0)
+		return 0;
+	us = (uint64_t)source->jitter16 * 1000000u / 16u / source->clock_hz;
+	return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+uint32_t rtp_static_clock_hz(uint8_t payload_type)
+{
+	switch (payload_type) {
+	case 6: /* DVI4 */
+		return 16000;
+	case 10: /* L16 */
+	case 11:
+		return 44100;
+	case 14: /* MPA */
+	case 25: /* CelB, JPEG, nv, H261, MPV, MP2T, H263 */
+	case 26:
+	case 28:
+	case 31:
+	case 32:
+	case 33:
+	case 34:
+		return 90000;
+	case 16: /* DVI4 */
+		return 11025;
+	case 17: /* DVI4 */
+		return 22050;
+	default:
+		return 8000;
+	}
+}

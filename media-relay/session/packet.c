@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ * The stages of one packet: classify, learn, count, find the way out. Decryption comes between
+ * classify and learn, encryption and rewriting behind count, when there is something to decrypt or
+ * rewrite. Nothing here allocates, and nothing a packet says is believed before `learn`. */
+#include "media-relay/session/session_priv.h"
+
+#include "lib/base/ensure.h"
+
+typedef enum packet_verdict stage_fn(struct packet *packet);
+
+static enum packet_verdict stage_classify(struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+
+	packet->kind = rtp_classify(packet->bytes, packet->len, &packet->header, &packet->ssrc);
+	switch (packet->kind) {
+	case RTP_MEDIA:
+		packet->ssrc = packet->header.ssrc;
+		return flow->component == COMPONENT_RTP ? PACKET_FORWARD : PACKET_DROP_MALFORMED;
+	case RTP_CONTROL:
+		/* RFC 5761: on one port only where both sides agreed to it. */
+		return flow->component == COMPONENT_RTCP || flow->side->rtcp_mux ?
+			       PACKET_FORWARD :
+			       PACKET_DROP_MALFORMED;
+	case RTP_STUN:
+		return PACKET_DROP_STUN;
+	case RTP_EMPTY:
+		return PACKET_DROP_EMPTY;
+	case RTP_MALFORMED:
+	case RTP_OTHER:
+		break;
+	}
+	return PACKET_DROP_MALFORMED;
+}
+
+/* RTCP goes on while media is on hold (RFC 3264 5.1). */
+static enum packet_verdict stage_direction(struct packet *packet)
+{
+	const struct side *side = packet->flow->side;
+
+	if (packet->kind == RTP_MEDIA && !(side->direction & CTL_RECEIVE))
+		return PACKET_DROP_DIRECTION;
+	return PACKET_FORWARD;
+}
+
+static enum packet_verdict stage_learn(struct packet *packet)
+{
+	return latch_accept(packet) ? PACKET_FORWARD : PACKET_DROP_SOURCE;
+}
+
+static uint32_t clock_hz(const struct side *side, uint8_t payload_type)
+{
+	for (unsigned i = 0; i < side->payload_count; i++) {
+		const struct ctl_relay_payload *it = &side->payloads[i];
+
+		if (it->payload_type == payload_type)
+			return it->kind == CTL_PAYLOAD_EVENT ? 0 : it->clock_hz;
+	}
+	return rtp_static_clock_hz(payload_type);
+}
+
+static enum packet_verdict stage_count(struct packet *packet)
+{
+	struct side *side = packet->flow->side;
+
+	if (packet->kind == RTP_CONTROL) {
+		side->counters.rtcp_received++;
+		return PACKET_FORWARD;
+	}
+	side->counters.packets_received++;
+	side->counters.bytes_received += packet->len;
+	side->last_packet_ms = packet->now_ms;
+	side->told = false;
+	rtp_source_count(&side->source, &packet->header, packet->arrival_us,
+			 clock_hz(side, packet->header.payload_type));
+	return PACKET_FORWARD;
+}
+
+static enum packet_verdict stage_way_out(struct packet *packet)
+{
+	struct side *other = packet->flow->side->other;
+	enum component component = packet->kind == RTP_CONTROL && !other->rtcp_mux ?
+					   COMPONENT_RTCP :
+					   COMPONENT_RTP;
+	struct flow *out = &other->flows[component];
+
+	if (packet->kind == RTP_MEDIA && !(other->direction & CTL_TRANSMIT))
+		return PACKET_DROP_DIRECTION;
+	if (!out->port || out->target.ip.family == IP_NONE || out->target.port == 0 ||
+	    ip_unspecified(&out->target.ip))
+		return PACKET_DROP_NO_WAY;
+	packet->out = out;
+	if (packet->kind == RTP_CONTROL) {
+		other->counters.rtcp_sent++;
+	} else {
+		other->counters.packets_sent++;
+		other->counters.bytes_sent += packet->len;
+	}
+	return PACKET_FORWARD;
+}
+
+enum packet_verdict session_packet(struct packet *packet)
+{
+	static stage_fn *const stages[] = {
+		stage_classify, stage_direction, stage_learn, stage_count, stage_way_out,
+	};
+
+	packet->latched = false;
+	packet->out = NULL;
+	for (size_t i = 0; i < array_size(stages); i++) {
+		enum packet_verdict verdict = stages[i](packet);
+
+		if (verdict != PACKET_FORWARD) {
+			packet->flow->side->counters.packets_dropped++;
+			return verdict;
+		}
+	}
+	return PACKET_FORWARD;
+}
+
+const char *packet_verdict_name(enum packet_verdict verdict)
+{
+	static const char *const names[PACKET_VERDICTS] = {
+		[PACKET_FORWARD] = "forward",
+		[PACKET_DROP_EMPTY] = "empty",
+		[PACKET_DROP_STUN] = "stun",
+		[PACKET_DROP_MALFORMED] = "malformed",
+		[PACKET_DROP_SOURCE] = "source",
+		[PACKET_DROP_DIRECTION] = "direction",
+		[PACKET_DROP_NO_WAY] = "no_way",
+	};
+
+	return names[verdict];
+}

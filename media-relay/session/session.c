@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT
+ * Sessions as objects: made, told, ended. Ports are taken and given back by the caller, so that
+ * everything here runs in a test without a socket. */
+#include "media-relay/session/session_priv.h"
+
+#include "lib/base/ensure.h"
+
+enum err sessions_init(struct sessions *sessions, uint32_t capacity, uint64_t now_ms)
+{
+	enum err err;
+
+	*sessions = (struct sessions){ .map = { .count = 0 } };
+	wheel_init(&sessions->wheel, now_ms);
+	err = pool_init(&sessions->session_pool, sizeof(struct session), capacity);
+	if (err == OK)
+		err = pool_init(&sessions->stream_pool, sizeof(struct stream), 2 * capacity);
+	if (err == OK)
+		err = map_init(&sessions->map, 1024);
+	return err;
+}
+
+void sessions_fini(struct sessions *sessions)
+{
+	map_fini(&sessions->map);
+	pool_fini(&sessions->stream_pool);
+	pool_fini(&sessions->session_pool);
+}
+
+/* Owners are our own programs and choose ids at random or in a row; neither needs a keyed hash. */
+static struct hash128 session_key(uint32_t owner, uint64_t id)
+{
+	return (struct hash128){ (id ^ id >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> 16 ^ id,
+				 (uint64_t)owner << 32 ^ id };
+}
+
+struct session *session_find(const struct sessions *sessions, uint32_t owner, uint64_t id)
+{
+	struct map_node *node = map_find(&sessions->map, session_key(owner, id));
+
+	for (; node; node = map_find_next(node)) {
+		struct session *session = container_of(node, struct session, node);
+
+		if (session->owner == owner && session->id == id)
+			return session;
+	}
+	return NULL;
+}
+
+struct stream *session_stream(const struct session *session, uint8_t number)
+{
+	list_each(node, &session->streams) {
+		struct stream *stream = container_of(node, struct stream, link);
+
+		if (stream->number == number)
+			return stream;
+	}
+	return NULL;
+}
+
+struct session *session_create(struct sessions *sessions, uint32_t owner, uint64_t id,
+			       uint64_t now_ms)
+{
+	struct handle handle;
+	struct session *session = pool_take(&sessions->session_pool, &handle);
+
+	if (!session)
+		return NULL;
+	session->handle = handle;
+	session->owner = owner;
+	session->id = id;
+	session->lease_since_ms = now_ms;
+	list_init(&session->streams);
+	map_insert(&sessions->map, &session->node, session_key(owner, id));
+	return session;
+}
+
+static void side_init(struct stream *stream, uint8_t number)
+{
+	struct side *side = &stream->sides[number];
+
+	side->stream = stream;
+	side->other = &stream->sides[1 - number];
+	side->number = number;
+	side->source.payload_type = RTP_PAYLOAD_TYPE_NONE;
+	for (unsigned i = 0; i < COMPONENTS; i++) {
+		side->flows[i].side = side;
+		side->flows[i].component = (enum component)i;
+	}
+}
+
+struct stream *stream_create(struct sessions *sessions, struct session *session, uint8_t number)
+{
+	struct stream *stream = session_stream(session, number);
+	struct handle handle;
+
+	if (stream)
+		return stream;
+	stream = pool_take(&sessions->stream_pool, &handle);
+	if (!stream)
+		return NULL;
+	stream->handle = handle;
+	stream->session = session;
+	stream->number = number;
+	side_init(stream, 0);
+	side_init(stream, 1);
+	list_add_tail(&session->streams, &stream->link);
+	return stream;
+}
+
+void stream_destroy(struct sessions *sessions, struct stream *stream)
+{
+	list_remove(&stream->link);
+	pool_give(&sessions->stream_pool, stream->handle);
+}
+
+void session_destroy(struct sessions *sessions, struct session *session)
+{
+	list_each(node, &session->streams)
+		stream_destroy(sessions, container_of(node, struct stream, link));
+	wheel_stop(&sessions->wheel, &session->timer);
+	map_remove(&sessions->map, &session->node);
+	pool_give(&sessions->session_pool, session->handle);
+}
+
+/* ---- what control tells ---- */
+
+/* Host bits are taken off: a peer's address with a shorter prefix means its network. */
+static struct ip_prefix prefix_of(const struct ip_addr *ip, uint8_t bits)
+{
+	struct ip_prefix prefix = { *ip, bits };
+
+	for (unsigned bit = bits; bit < 8 * sizeof(ip->bytes); bit++)
+		prefix.ip.bytes[bit / 8] &= (uint8_t)~(0x80u >> bit % 8);
+	return prefix;
+}
+
+static const char *stream_check(const struct ctl_stream_set *set)
+{
+	if (set->stream >= SESSION_MAX_STREAMS || set->side > 1)
+		return "stream is 0 to 15, side 0 or 1";
+	if (set->flags & ~(CTL_STREAM_RESET | CTL_STREAM_REMOVE | CTL_STREAM_RTCP_MUX))
+		return "an unknown flag";
+	if (set->want_port % 2 != 0)
+		return "want_port is the even port of a pair";
+	if (set->direction & ~(CTL_RECEIVE | CTL_TRANSMIT))
+		return "an unknown direction";
+	if (set->learn_bits > (set->learn_from.family == IP_V6 ? 128 : 32))
+		return "learn_bits is longer than an address";
+	if (ip_multicast(&set->remote_rtp.ip) || ip_multicast(&set->remote_rtcp.ip))
+		return "a remote is one host";
+	for (uint32_t i = 0; i < set->payloads_count; i++)
+		if (set->payloads[i].payload_type > 127 || set->payloads[i].clock_hz > 1000000 ||
+		    set->payloads[i].kind > CTL_PAYLOAD_EVENT)
+			return "payload types are 0 to 127, clocks at most 1 MHz";
+	return NULL;
+}
+
+const char *session_check(const struct ctl_session_set *set)
+{
+	uint64_t seen = 0;
+
+	for (uint32_t i = 0; i < set->streams_count; i++) {
+		const char *wrong = stream_check(&set->streams[i]);
+		uint64_t bit;
+
+		if (wrong)
+			return wrong;
+		bit = UINT64_C(1) << (2 * set->streams[i].stream + set->streams[i].side);
+		if (seen & bit)
+			return "a side is named twice";
+		seen |= bit;
+	}
+	return NULL;
+}
+
+static void flow_set_remote(struct flow *flow, const struct endpoint *remote, bool reset)
+{
+	if (!reset && endpoint_eq(&flow->remote, remote))
+		return;
+	flow->remote = *remote;
+	latch_reset(flow);
+}
+
+static void side_set_payloads(struct side *side, const struct ctl_stream_set *set)
+{
+	side->payload_count = 0;
+	for (uint32_t i = 0; i < set->payloads_count && i < SIDE_MAX_PAYLOADS; i++)
+		side->payloads[side->payload_count++] = set->payloads[i];
+}
+
+void side_set(struct side *side, const struct ctl_stream_set *set, const struct side_ports *ports,
+	      uint64_t now_ms)
+{
+	bool reset = ports || (set->flags & CTL_STREAM_RESET);
+	bool watched = (set->direction & CTL_RECEIVE) && set->remote_rtp.ip.family != IP_NONE;
+
+	if (ports) {
+		side->realm = ports->realm;
+		for (unsigned i = 0; i < COMPONENTS; i++) {
+			side->flows[i].local = ports->local[i];
+			side->flows[i].port = ports->port[i];
+		}
+	}
+	side->rtcp_mux = (set->flags & CTL_STREAM_RTCP_MUX) != 0;
+	side->direction = set->direction;
+	side->learn_from = prefix_of(&set->learn_from, set->learn_bits);
+	flow_set_remote(&side->flows[COMPONENT_RTP], &set->remote_rtp, reset);
+	flow_set_remote(&side->flows[COMPONENT_RTCP], &set->remote_rtcp, reset);
+	side_set_payloads(side, set);
+	if (reset)
+		side->last_packet_ms = 0;
+	if (watched && (reset || !side->watched)) {
+		side->watch_since_ms = now_ms;
+		side->told = false;
+	}
+	side->watched = watched;
+}
+
+void side_clear(struct side *side)
+{
+	static const struct endpoint nowhere = { .ip = { .family = IP_NONE } };
+
+	for (unsigned i = 0; i < COMPONENTS; i++) {
+		side->flows[i].local = nowhere;
+		side->flows[i].port = NULL;
+		flow_set_remote(&side->flows[i], &nowhere, true);
+	}
+	side->watched = false;
+}
+
+void session_set_timeouts(struct sessions *sessions, struct session *session,
+			  uint32_t first_timeout_ms, uint32_t timeout_ms, uint64_t now_ms)
+{
+	/* "Since the answer": the wait for a first packet begins when a limit is first set. */
+	if (session->first_timeout_ms == 0 && first_timeout_ms != 0) {
+		list_each(node, &session->streams) {
+			struct stream *stream = container_of(node, struct stream, link);
+
+			for (unsigned i = 0; i < 2; i++)
+				if (stream->sides[i].last_packet_ms == 0)
+					stream->sides[i].watch_since_ms = now_ms;
+		}
+	}
+	session->first_timeout_ms = first_timeout_ms;
+	session->timeout_ms = timeout_ms;
+	session_arm(sessions, session);
+}
+
+void session_set_lease(struct sessions *sessions, struct session *session,
+		       enum session_lease lease, uint64_t now_ms)
+{
+	if (session->lease != lease)
+		session->lease_since_ms = now_ms;
+	session->lease = lease;
+	session_arm(sessions, session);
+}
+
+void side_stats(const struct side *side, uint64_t now_ms, uint64_t now_unix_ms,
+		struct ctl_stream_stats *ret)
+{
+	const struct flow *rtp = &side->flows[COMPONENT_RTP];
+	const struct side_counters *counters = &side->counters;
+
+	*ret = (struct ctl_stream_stats){
+		.stream = side->stream->number,
+		.side = side->number,
+		.local = rtp->local,
+		.remote = rtp->remote,
+		.packets_received = counters->packets_received,
+		.bytes_received = counters->bytes_received,
+		.packets_sent = counters->packets_sent,
+		.bytes_sent = counters->bytes_sent,
+		.rtcp_received = counters->rtcp_received,
+		.rtcp_sent = counters->rtcp_sent,
+		.packets_dropped = counters->packets_dropped,
+		.packets_lost = rtp_source_lost(&side->source),
+		.packets_expected = rtp_source_expected(&side->source),
+		.jitter_us = rtp_source_jitter_us(&side->source),
+		.payload_type = side->source.payload_type,
+		.ssrc = side->source.ssrc,
+	};
+	if (rtp->latch.locked)
+		ret->learned = rtp->latch.source;
+	if (side->last_packet_ms != 0)
+		ret->last_packet_unix_ms = now_unix_ms - (now_ms - side->last_packet_ms);
+	ret->mos_x100 = rtp_mos_x100(ret->packets_expected, ret->packets_lost, ret->jitter_us);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of this room share. */
+#pragma once
+
+#include "media-relay/session/session.h"
+
+/* The receive filter: may this packet be heard? Counts it towards the latch. */
+bool latch_accept(struct packet *packet);
+/* Forgets who was learned; the target is again the told address. */
+void latch_reset(struct flow *flow);
+
+/* Lets the session's timer run for whatever comes first now. */
+void session_arm(struct sessions *sessions, struct session *session);

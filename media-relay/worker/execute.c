@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT
+ * Commands on sessions. A session_set is planned whole (objects, then ports) before anything that
+ * flows is touched, so that a refusal changes nothing. */
+#include "media-relay/worker/worker_priv.h"
+
+#include "lib/base/ensure.h"
+
+#define SIDES_MAX (2u * SESSION_MAX_STREAMS)
+#define EXHAUSTED_LOG_MS 1000u
+
+void worker_fail(struct ctl_message *answer, enum err err, const char *detail)
+{
+	answer->type = CTL_failure;
+	answer->failure = (struct ctl_failure){ .err = err, .detail = slice_text(detail) };
+}
+
+/* ---- ports of a side ---- */
+
+static struct port_pair *pair_of(const struct flow *rtp)
+{
+	struct io_port *port = rtp->port;
+
+	return container_of(port, struct port_pair, ports[0]);
+}
+
+static void side_give_ports(struct worker *worker, struct side *side)
+{
+	struct realm *realm = &worker->realms[side->realm];
+
+	if (!side->flows[COMPONENT_RTP].port)
+		return;
+	port_pool_give(&realm->pool, pair_of(&side->flows[COMPONENT_RTP]), worker->loop->now_ms);
+	side_clear(side);
+	worker_realm_touch(worker, side->realm);
+}
+
+static void stream_end(struct worker *worker, struct stream *stream)
+{
+	side_give_ports(worker, &stream->sides[0]);
+	side_give_ports(worker, &stream->sides[1]);
+	stream_destroy(&worker->sessions, stream);
+}
+
+void worker_end_session(struct worker *worker, struct session *session)
+{
+	list_each(node, &session->streams)
+		stream_end(worker, container_of(node, struct stream, link));
+	session_destroy(&worker->sessions, session);
+	stats_set(worker->stats.row, worker->stats.sessions, worker->sessions.session_pool.live);
+}
+
+/* ---- session_set ---- */
+
+struct plan {
+	struct worker *worker;
+	const struct ctl_session_set *set;
+	struct session *session;
+	bool made; /* the session is new */
+	struct {
+		struct side *side; /* NULL: nothing to do */
+		uint32_t realm;
+		struct port_pair *pair; /* newly taken */
+	} steps[SIDES_MAX];
+	uint32_t step_count;
+	const char *wrong;
+};
+
+/* A session keeps its ports while its realm has the same name, even when the range was changed. */
+static bool keeps_realm(const struct worker *worker, const struct side *side, struct slice name)
+{
+	const struct realm *realm = &worker->realms[side->realm];
+
+	return side->flows[COMPONENT_RTP].port &&
+	       (name.len == 0 || slice_eq(name, slice_of(realm->name, realm->name_len)));
+}
+
+static enum err plan_realm(struct plan *plan, const struct ctl_stream_set *told,
+			   const struct side *side, uint32_t *ret)
+{
+	*ret = keeps_realm(plan->worker, side, told->realm)
+		       ? side->realm
+		       : worker_realm_find(plan->worker, told->realm);
+	if (*ret != REALM_SLOTS)
+		return OK;
+	plan->wrong = "realm: there is none of this name";
+	return ERR_NOENT;
+}
+
+static enum err plan_families(struct plan *plan, const struct ctl_stream_set *told, uint32_t realm)
+{
+	uint8_t ours = plan->worker->realms[realm].pool.address.family;
+
+	if ((told->remote_rtp.ip.family == IP_NONE || told->remote_rtp.ip.family == ours) &&
+	    (told->remote_rtcp.ip.family == IP_NONE || told->remote_rtcp.ip.family == ours))
+		return OK;
+	plan->wrong = "remote: another IP version than the realm's";
+	return ERR_UNSUPPORTED;
+}
+
+static enum err plan_ports(struct plan *plan, const struct ctl_stream_set *told, uint32_t at)
+{
+	struct worker *worker = plan->worker;
+	struct realm *realm = &worker->realms[plan->steps[at].realm];
+	enum err err = port_pool_take(&realm->pool, told->want_port, worker->loop->now_ms,
+				      &plan->steps[at].pair);
+
+	if (err != OK)
+		plan->wrong = err == ERR_EXHAUSTED ? "no port is left in the realm" : err_text(err);
+	return err;
+}
+
+static enum err plan_side(struct plan *plan, const struct ctl_stream_set *told, uint32_t at)
+{
+	struct stream *stream;
+	struct side *side;
+	enum err err;
+
+	if (told->flags & CTL_STREAM_REMOVE)
+		return OK;
+	stream = stream_create(&plan->worker->sessions, plan->session, told->stream);
+	if (!stream) {
+		plan->wrong = "too many streams";
+		return ERR_EXHAUSTED;
+	}
+	side = &stream->sides[told->side];
+	err = plan_realm(plan, told, side, &plan->steps[at].realm);
+	if (err == OK)
+		err = plan_families(plan, told, plan->steps[at].realm);
+	if (err == OK &&
+	    (!side->flows[COMPONENT_RTP].port || side->realm != plan->steps[at].realm))
+		err = plan_ports(plan, told, at);
+	if (err == OK)
+		plan->steps[at].side = side;
+	return err;
+}
+
+/* Takes back what was planned. */
+static void plan_drop(struct plan *plan)
+{
+	struct worker *worker = plan->worker;
+
+	for (uint32_t i = 0; i < plan->step_count; i++)
+		if (plan->steps[i].pair)
+			port_pool_untake(&worker->realms[plan->steps[i].realm].pool,
+					 plan->steps[i].pair);
+	list_each(node, &plan->session->streams) {
+		struct stream *stream = container_of(node, struct stream, link);
+
+		if (!stream->sides[0].flows[COMPONENT_RTP].port &&
+		    !stream->sides[1].flows[COMPONENT_RTP].port)
+			stream_destroy(&worker->sessions, stream);
+	}
+	if (plan->made)
+		session_destroy(&worker->sessions, plan->session);
+}
+
+static enum err plan_make(struct plan *plan, uint32_t owner)
+{
+	struct worker *worker = plan->worker;
+	enum err err = OK;
+
+	plan->session = session_find(&worker->sessions, owner, plan->set->session);
+	if (!plan->session) {
+		plan->session = session_create(&worker->sessions, owner, plan->set->session,
+					       worker->loop->now_ms);
+		plan->made = true;
+	}
+	if (!plan->session) {
+		plan->wrong = "too many sessions";
+		return ERR_EXHAUSTED;
+	}
+	for (uint32_t i = 0; i < plan->set->streams_count && err == OK; i++) {
+		plan->step_count = i + 1;
+		err = plan_side(plan, &plan->set->streams[i], i);
+	}
+	if (err != OK)
+		plan_drop(plan);
+	return err;
+}
+
+static void apply_side(struct plan *plan, uint32_t at)
+{
+	struct worker *worker = plan->worker;
+	struct side *side = plan->steps[at].side;
+	struct port_pair *pair = plan->steps[at].pair;
+	struct side_ports ports = { .realm = plan->steps[at].realm };
+
+	if (pair) {
+		side_give_ports(worker, side);
+		for (unsigned i = 0; i < COMPONENTS; i++) {
+			ports.local[i] = pair->ports[i].local;
+			ports.port[i] = &pair->ports[i];
+			io_port_use(&pair->ports[i], &side->flows[i],
+				    worker->realms[ports.realm].pool.dscp);
+		}
+	}
+	side_set(side, &plan->set->streams[at], pair ? &ports : NULL, worker->loop->now_ms);
+	worker_realm_touch(worker, side->realm);
+}
+
+static void apply(struct plan *plan)
+{
+	struct worker *worker = plan->worker;
+
+	for (uint32_t i = 0; i < plan->set->streams_count; i++) {
+		const struct ctl_stream_set *told = &plan->set->streams[i];
+		struct stream *stream = session_stream(plan->session, told->stream);
+
+		if (plan->steps[i].side)
+			apply_side(plan, i);
+		else if (stream)
+			stream_end(worker, stream);
+	}
+	session_set_lease(&worker->sessions, plan->session, LEASE_OWNED, worker->loop->now_ms);
+	session_set_timeouts(&worker->sessions, plan->session, plan->set->first_timeout_ms,
+			     plan->set->timeout_ms, worker->loop->now_ms);
+}
+
+static uint32_t side_count(const struct session *session)
+{
+	uint32_t count = 0;
+
+	list_each(node, &session->streams)
+		count += 2;
+	return count;
+}
+
+static bool side_answer(const struct side *side, struct ctl_stream_ports *ret)
+{
+	if (!side->flows[COMPONENT_RTP].port)
+		return false;
+	*ret = (struct ctl_stream_ports){
+		.stream = side->stream->number,
+		.side = side->number,
+		.local_rtp = side->flows[COMPONENT_RTP].local,
+		.local_rtcp = side->flows[side->rtcp_mux ? COMPONENT_RTP : COMPONENT_RTCP].local,
+	};
+	return true;
+}
+
+static void answer_ports(struct worker *worker, const struct session *session,
+			 struct ctl_message *answer)
+{
+	struct ctl_stream_ports *streams;
+	uint32_t count = 0;
+
+	streams = arena_array(&worker->arena, side_count(session) + 1, sizeof(*streams));
+	ensure(streams); /* a few, far below the arena's quota */
+	list_each(node, &session->streams) {
+		struct stream *stream = container_of(node, struct stream, link);
+
+		for (unsigned i = 0; i < 2; i++)
+			count += side_answer(&stream->sides[i], &streams[count]);
+	}
+	answer->type = CTL_session_ports;
+	answer->session_ports = (struct ctl_session_ports){ .session = session->id,
+							    .streams = streams,
+							    .streams_count = count };
+}
+
+static void log_exhausted(struct worker *worker, const char *why)
+{
+	uint64_t now_ms = worker->loop->now_ms;
+
+	stats_add(worker->stats.row, worker->stats.port_failures, 1);
+	if (worker->exhausted_logged_ms != 0 &&
+	    now_ms - worker->exhausted_logged_ms < EXHAUSTED_LOG_MS)
+		return;
+	worker->exhausted_logged_ms = now_ms;
+	log_write(worker->options.log, LOG_LEVEL_WARNING, EVENT_ports_exhausted, LOG_T("why", why));
+}
+
+static void execute_set(struct worker *worker, uint32_t owner, const struct ctl_session_set *set,
+			struct ctl_message *answer)
+{
+	struct plan plan = { .worker = worker, .set = set, .wrong = session_check(set) };
+	enum err err = plan.wrong ? ERR_SYNTAX : plan_make(&plan, owner);
+
+	if (err == ERR_EXHAUSTED)
+		log_exhausted(worker, plan.wrong);
+	if (err != OK) {
+		worker_fail(answer, err, plan.wrong);
+		return;
+	}
+	apply(&plan);
+	answer_ports(worker, plan.session, answer);
+	if (plan.made) {
+		stats_set(worker->stats.row, worker->stats.sessions,
+			  worker->sessions.session_pool.live);
+		log_write(worker->options.log, LOG_LEVEL_DEBUG, EVENT_session_opened,
+			  LOG_U("session", set->session));
+	}
+}
+
+/* ---- figures ---- */
+
+static enum err put_stats(struct worker *worker, const struct session *session,
+			  struct ctl_session_stats *ret)
+{
+	struct ctl_stream_stats *streams;
+	uint32_t count = 0;
+
+	streams = arena_array(&worker->arena, side_count(session) + 1, sizeof(*streams));
+	if (!streams)
+		return ERR_NOMEM;
+	list_each(node, &session->streams) {
+		struct stream *stream = container_of(node, struct stream, link);
+
+		for (unsigned i = 0; i < 2; i++)
+			side_stats(&stream->sides[i], worker->loop->now_ms,
+				   worker->loop->now_unix_ms, &streams[count++]);
+	}
+	*ret = (struct ctl_session_stats){ .session = session->id,
+					  .streams = streams,
+					  .streams_count = count };
+	return OK;
+}
+
+static void execute_close(struct worker *worker, uint32_t owner, uint64_t id,
+			  struct ctl_message *answer)
+{
+	struct session *session = session_find(&worker->sessions, owner, id);
+
+	if (!session) {
+		worker_fail(answer, ERR_NOENT, "session: there is none of this number");
+		return;
+	}
+	answer->type = CTL_session_stats;
+	ensure(put_stats(worker, session, &answer->session_stats) == OK);
+	worker_end_session(worker, session);
+	log_write(worker->options.log, LOG_LEVEL_DEBUG, EVENT_session_closed, LOG_U("session", id));
+}
+
+static void execute_query(struct worker *worker, uint32_t owner,
+			  const struct ctl_session_query *query, struct ctl_message *answer)
+{
+	struct ctl_session_stats *found;
+	uint32_t count = 0;
+
+	found = arena_array(&worker->arena, query->sessions_count + 1, sizeof(*found));
+	for (uint32_t i = 0; found && i < query->sessions_count; i++) {
+		struct session *session =
+			session_find(&worker->sessions, owner, query->sessions[i].session);
+
+		if (session && put_stats(worker, session, &found[count]) != OK)
+			found = NULL;
+		else if (session)
+			count++;
+	}
+	if (!found) {
+		worker_fail(answer, ERR_NOMEM, "too many sessions at once");
+		return;
+	}
+	answer->type = CTL_session_figures;
+	answer->session_figures = (struct ctl_session_figures){ .sessions = found,
+							      .sessions_count = count };
+}
+
+/* ---- entry ---- */
+
+void worker_execute(struct worker *worker, uint32_t owner, const struct ctl_message *message,
+		    struct ctl_message *ret_answer)
+{
+	memset(ret_answer, 0, sizeof(*ret_answer));
+	arena_reset(&worker->arena);
+	if (message->type == CTL_realm_set)
+		worker_realm_set(worker, &message->realm_set, ret_answer);
+	else if (message->type == CTL_session_set)
+		execute_set(worker, owner, &message->session_set, ret_answer);
+	else if (message->type == CTL_session_close)
+		execute_close(worker, owner, message->session_close.session, ret_answer);
+	else if (message->type == CTL_session_query)
+		execute_query(worker, owner, &message->session_query, ret_answer);
+	else
+		worker_fail(ret_answer, ERR_SYNTAX, "not a message for a relay");
+	ret_answer->request = message->request;
+}
+
+void worker_lease(struct worker *worker, const struct worker_command *command)
+{
+	struct sessions *sessions = &worker->sessions;
+	enum session_lease lease = (enum session_lease)command->lease;
+	uint64_t now_ms = worker->loop->now_ms;
+	struct session *session;
+	uint32_t cursor = 0;
+
+	if (command->verb == WORKER_LEASE) {
+		session = session_find(sessions, command->owner, command->session);
+		if (session)
+			session_set_lease(sessions, session, lease, now_ms);
+		return;
+	}
+	while ((session = pool_next(&sessions->session_pool, &cursor)))
+		if (session->owner == command->owner)
+			session_set_lease(sessions, session, lease, now_ms);
+}

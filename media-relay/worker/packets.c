@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ * Where the session room's verdicts meet the ways in and out: a datagram in, at most one out, and
+ * what time brings. */
+#include "media-relay/worker/worker_priv.h"
+
+#include <stdio.h>
+
+#include "lib/base/ensure.h"
+
+static stats_id counter(struct worker *worker, const char *name, const char *labels,
+			const char *help)
+{
+	return stats_series(worker->options.stats, STATS_COUNTER, name, labels, help);
+}
+
+void worker_stats_init(struct worker *worker)
+{
+	struct worker_stats *s = &worker->stats;
+	static const char packets[] = "RTP and RTCP packets";
+	static const char bytes[] = "RTP and RTCP bytes";
+
+	s->row = stats_row(worker->options.stats, worker->options.number);
+	s->sessions = stats_series(worker->options.stats, STATS_GAUGE, "sbc_relay_sessions", "",
+				   "media sessions");
+	s->packets_in = counter(worker, "sbc_relay_packets_total", "direction=\"in\"", packets);
+	s->packets_out = counter(worker, "sbc_relay_packets_total", "direction=\"out\"", packets);
+	s->bytes_in = counter(worker, "sbc_relay_bytes_total", "direction=\"in\"", bytes);
+	s->bytes_out = counter(worker, "sbc_relay_bytes_total", "direction=\"out\"", bytes);
+	for (unsigned i = PACKET_FORWARD + 1; i < PACKET_VERDICTS; i++) {
+		char labels[48];
+
+		snprintf(labels, sizeof(labels), "reason=\"%s\"",
+			 packet_verdict_name((enum packet_verdict)i));
+		s->dropped[i] = counter(worker, "sbc_relay_packets_dropped_total", labels,
+					"packets that were not forwarded");
+	}
+	s->stray = counter(worker, "sbc_relay_packets_dropped_total", "reason=\"no_session\"",
+			   "packets that were not forwarded");
+	s->send_failed = counter(worker, "sbc_relay_packets_dropped_total",
+				 "reason=\"socket_full\"", "packets that were not forwarded");
+	s->port_failures = counter(worker, "sbc_relay_port_allocation_failures_total", "",
+				   "sessions refused for want of a port");
+}
+
+static void tell_owner(struct worker *worker, const struct side *side,
+		       enum ctl_media_event_kind kind, const struct endpoint *source)
+{
+	const struct session *session = side->stream->session;
+	struct ctl_message message = {
+		.type = CTL_media_event,
+		.media_event = { .session = session->id,
+				 .stream = side->stream->number,
+				 .side = side->number,
+				 .kind = (uint8_t)kind },
+	};
+	struct worker_reply reply = { .kind = WORKER_EVENT,
+				      .owner = session->owner,
+				      .session = session->id,
+				      .message = &message };
+
+	if (source)
+		message.media_event.source = *source;
+	if (worker_may_reply(worker))
+		worker_reply(worker, &reply);
+}
+
+static void on_latched(struct worker *worker, const struct packet *packet)
+{
+	const struct side *side = packet->flow->side;
+
+	log_write(worker->options.log, LOG_LEVEL_DEBUG, EVENT_stream_latched,
+		  LOG_U("session", side->stream->session->id), LOG_U("side", side->number),
+		  LOG_E("source", &packet->source));
+	if (packet->flow->component == COMPONENT_RTP)
+		tell_owner(worker, side, CTL_MEDIA_LATCHED, &packet->source);
+}
+
+void worker_on_datagram(void *owner, const struct io_datagram *datagram)
+{
+	struct worker *worker = owner;
+	struct worker_stats *stats = &worker->stats;
+	struct packet packet = { .flow = datagram->flow,
+				 .bytes = datagram->bytes,
+				 .len = datagram->len,
+				 .source = datagram->source,
+				 .now_ms = worker->loop->now_ms,
+				 .arrival_us = datagram->arrival_us };
+	enum packet_verdict verdict = session_packet(&packet);
+
+	stats_add(stats->row, stats->packets_in, 1);
+	stats_add(stats->row, stats->bytes_in, packet.len);
+	if (packet.latched)
+		on_latched(worker, &packet);
+	if (verdict != PACKET_FORWARD) {
+		stats_add(stats->row, stats->dropped[verdict], 1);
+		return;
+	}
+	io_send(packet.out->port, &packet.out->target, packet.bytes, packet.len);
+	stats_add(stats->row, stats->packets_out, 1);
+	stats_add(stats->row, stats->bytes_out, packet.len);
+}
+
+static void on_ended(struct worker *worker, struct session *session)
+{
+	struct worker_reply reply = { .kind = WORKER_ENDED,
+				      .owner = session->owner,
+				      .session = session->id };
+
+	log_write(worker->options.log, LOG_LEVEL_INFO, EVENT_session_closed,
+		  LOG_U("session", session->id), LOG_T("why", "orphaned"));
+	worker_end_session(worker, session);
+	worker_reply(worker, &reply);
+}
+
+void worker_on_timers(struct loop *loop, void *owner)
+{
+	struct worker *worker = owner;
+	struct session_event event;
+
+	while (worker_may_reply(worker) &&
+	       sessions_pop(&worker->sessions, loop->now_ms, &event)) {
+		if (!event.side) {
+			on_ended(worker, event.session);
+			continue;
+		}
+		log_write(worker->options.log, LOG_LEVEL_INFO, EVENT_media_timeout,
+			  LOG_U("session", event.session->id), LOG_U("side", event.side->number),
+			  LOG_T("why", event.kind == CTL_MEDIA_TIMEOUT ? "silence" : "no_packet"));
+		tell_owner(worker, event.side, event.kind, NULL);
+	}
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of this room share. */
+#pragma once
+
+#include <pthread.h>
+
+#include "media-relay/io/io.h"
+#include "media-relay/session/session.h"
+#include "media-relay/worker/ports.h"
+#include "media-relay/worker/ring.h"
+#include "media-relay/worker/worker.h"
+
+#define REALM_NAME_BYTES 64u
+#define REALM_MAX 64u
+#define REALM_SLOTS 128u /* those in force, and old ones that sessions still use */
+
+struct realm {
+	bool named; /* in force; false with a pool: it ends with its last session */
+	char name[REALM_NAME_BYTES];
+	size_t name_len;
+	uint16_t port_min;
+	uint16_t port_max;
+	struct port_pool pool;
+	stats_id used_id;
+};
+
+struct worker_stats {
+	struct stats_row *row;
+	stats_id sessions;
+	stats_id packets_in;
+	stats_id packets_out;
+	stats_id bytes_in;
+	stats_id bytes_out;
+	stats_id dropped[PACKET_VERDICTS];
+	stats_id stray;
+	stats_id send_failed;
+	stats_id port_failures;
+};
+
+struct worker {
+	struct worker_options options;
+	struct loop *loop; /* its own, or control's */
+	bool threaded;
+	struct loop own_loop;
+	pthread_t thread;
+	struct ring commands;
+	struct ring replies;
+	bool posted;  /* control's side: wake the thread at the end of the turn */
+	bool replied; /* the thread's side: wake control at the end of the turn */
+	struct loop_hook hook;
+	struct io io;
+	struct sessions sessions;
+	struct realm realms[REALM_SLOTS];
+	struct arena_cache cache;
+	struct arena arena; /* of one command */
+	struct arena_cache collect_cache; /* control's side, of one reply */
+	struct arena collect_arena;
+	struct worker_stats stats;
+	uint64_t exhausted_logged_ms;
+};
+
+/* ---- execute.c ---- */
+
+/* Carries out a message; the answer lives in worker->arena. */
+void worker_execute(struct worker *worker, uint32_t owner, const struct ctl_message *message,
+		    struct ctl_message *ret_answer);
+void worker_fail(struct ctl_message *answer, enum err err, const char *detail);
+void worker_lease(struct worker *worker, const struct worker_command *command);
+/* Gives the ports back and ends it. */
+void worker_end_session(struct worker *worker, struct session *session);
+
+/* ---- realms.c ---- */
+void worker_realm_set(struct worker *worker, const struct ctl_realm_set *set,
+		      struct ctl_message *ret_answer);
+/* Number in worker->realms; REALM_SLOTS: no such realm. */
+uint32_t worker_realm_find(const struct worker *worker, struct slice name);
+/* After a pair was taken or given back: the gauge, and the end of an old realm. */
+void worker_realm_touch(struct worker *worker, uint32_t number);
+void worker_realms_fini(struct worker *worker);
+
+/* ---- packets.c ---- */
+void worker_on_datagram(void *owner, const struct io_datagram *datagram);
+void worker_on_timers(struct loop *loop, void *owner);
+void worker_stats_init(struct worker *worker);
+
+/* ---- worker.c ---- */
+void worker_reply(struct worker *worker, const struct worker_reply *reply);
+/* False: replies wait for control; do nothing that needs one now. */
+bool worker_may_reply(const struct worker *worker);

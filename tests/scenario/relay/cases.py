@@ -1,0 +1,437 @@
+# SPDX-License-Identifier: MIT
+"""What the relay must do, seen from outside."""
+import ast
+import os
+import random
+import signal
+import struct
+import time
+
+from relay import (BOTH, MUX, RECEIVE, REMOVE, RESET, TRANSMIT, TOP, Phone, figures, heard, ports,
+                   side, udp)
+
+CASES = []
+
+
+def case(**options):
+    def add(function):
+        function.options = options
+        CASES.append(function)
+        return function
+    return add
+
+
+def call(relay, client, session=1, first=0, second=0, **more):
+    """Two phones in a session with both addresses told; returns (a, b, port of a, port of b)."""
+    a = Phone(relay.inside[:-1] + "10", ssrc=0xaaaa)
+    b = Phone(relay.outside[:-1] + "20", ssrc=0xbbbb)
+    answer = client.request("session_set", session=session, streams=[
+        side(0, "in", a, flags=first), side(1, "out", b, flags=second)], **more)
+    local = ports(answer)
+    return a, b, local[0, 0], local[0, 1]
+
+
+def silent(sock, seconds=0.15):
+    assert heard(sock, seconds) is None, "something came"
+
+
+def lock(phone, to, other):
+    """Enough packets to latch; all of them arrive at the other side."""
+    for sent in phone.say(to, 6):
+        assert heard(other.rtp)[0] == sent
+
+
+@case()
+def forwards_both_ways_byte_exact(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, at_b = call(relay, client)
+    assert at_a[0][0] == relay.inside and at_b[0][0] == relay.outside
+    assert at_a[0][1] % 2 == 0 and at_a[1][1] == at_a[0][1] + 1
+    noise = random.Random(7)
+    for size in (0, 1, 20, 160, 320, 1400):
+        for one, other, to, source in ((a, b, at_a[0], at_b[0]), (b, a, at_b[0], at_a[0])):
+            data = one.packet(noise.randbytes(size))
+            one.rtp.sendto(data, to)
+            assert heard(other.rtp) == (data, source)
+    got = figures(client, 1)
+    for number in (0, 1):
+        assert got[0, number]["packets_received"] == 6 == got[0, number]["packets_sent"]
+        assert got[0, number]["bytes_received"] == 6 * 12 + 0 + 1 + 20 + 160 + 320 + 1400
+        assert got[0, number]["packets_lost"] == 0 and got[0, number]["packets_dropped"] == 0
+        assert got[0, number]["packets_expected"] == 6
+        assert 400 < got[0, number]["mos_x100"] <= 450
+    assert got[0, 0]["learned"] == a.at and got[0, 0]["ssrc"] == 0xaaaa
+    name, last = client.request("session_close", session=1)
+    assert name == "session_stats" and last["streams"][0]["packets_received"] == 6
+    assert client.request("session_close", session=1)[0] == "failure"
+
+
+@case()
+def rtcp_has_its_own_port_or_shares_one(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, at_b = call(relay, client)
+    a.rtcp.sendto(a.report(), at_a[1])
+    assert heard(b.rtcp) == (a.report(), at_b[1])
+    a.rtp.sendto(a.report(), at_a[0])  # not agreed: RTCP on the RTP port goes nowhere
+    a.rtcp.sendto(a.packet(), at_a[1])  # and RTP on the RTCP port neither
+    silent(b.rtp)
+    silent(b.rtcp)
+    a, b, at_a, at_b = call(relay, client, session=2, first=MUX)
+    assert at_a[0] == at_a[1], "one port for both"
+    a.rtp.sendto(a.report(), at_a[0])
+    assert heard(b.rtcp) == (a.report(), at_b[1])
+    b.rtcp.sendto(b.report(), at_b[1])
+    assert heard(a.rtp) == (b.report(), at_a[0])
+
+
+@case()
+def a_stranger_gets_nothing_and_puts_nothing_in(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, _ = call(relay, client)
+    thief = Phone(relay.inside[:-1] + "66", ssrc=0xaaaa, sequence=200)
+    thief.say(at_a[0], 20)  # before the first packet
+    silent(b.rtp)
+    lock(a, at_a[0], b)
+    thief.sequence = a.sequence  # after the lock: right SSRC, right sequence
+    thief.say(at_a[0], 20)
+    silent(b.rtp)
+    b.say(ports(client.request("session_set", session=1))[0, 1][0], 5)
+    assert heard(a.rtp)
+    silent(thief.rtp)
+    got = figures(client, 1)[0, 0]
+    assert got["learned"] == a.at and got["packets_dropped"] == 40, got
+
+
+@case()
+def another_port_of_the_told_host_is_learned(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, at_b = call(relay, client)
+    moved = Phone(a.at[0], ssrc=5)
+    lock(moved, at_a[0], b)  # heard from the first packet on: the host is the told one
+    b.say(at_b[0])
+    assert heard(moved.rtp), "sent to where it comes from"
+    silent(a.rtp)
+    a.say(at_a[0], 10)  # too late
+    silent(b.rtp)
+    event = client.push()
+    assert event[0] == "media_event" and event[1]["kind"] == 3 and event[1]["source"] == moved.at
+
+
+@case()
+def a_peer_behind_nat_is_learned_from_its_prefix_only(relay):
+    client = relay.client()
+    relay.realms(client)
+    behind = Phone(relay.inside[:-1] + "77", ssrc=9)
+    far = Phone(relay.outside[:-1] + "20")
+    local = ports(client.request("session_set", session=1, streams=[
+        side(0, "in", remote_rtp=("10.99.99.99", 4000), remote_rtcp=("10.99.99.99", 4001),
+             learn_from=behind.at[0], learn_bits=32),
+        side(1, "out", far)]))
+    stranger = Phone(relay.inside[:-1] + "78", ssrc=9)
+    stranger.say(local[0, 0][0], 10)
+    silent(far.rtp)
+    sent = behind.say(local[0, 0][0], 8)
+    got = [heard(far.rtp, 0.3) for _ in range(5)]
+    assert [packet[0] for packet in got] == sent[3:], "nothing before the latch, all after it"
+    far.say(local[0, 1][0])
+    assert heard(behind.rtp)
+
+
+@case()
+def stun_and_empty_datagrams_never_latch(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, _ = call(relay, client)
+    binding = struct.pack(">HHI12s", 1, 0, 0x2112a442, b"123456789012")
+    for data in (b"", binding, b"\x16\xfe\xff", b"\x80", b"\x80\x00" + 9 * b"\0", b"\x8f" * 20):
+        for _ in range(5):
+            a.rtp.sendto(data, at_a[0])
+    silent(b.rtp)
+    got = figures(client, 1)[0, 0]
+    assert got["learned"][0] is None and got["packets_dropped"] == 30, got
+    silent(a.rtp)  # no answer to STUN either
+
+
+@case()
+def hold_stops_media_and_lets_rtcp_through(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, at_b = call(relay, client)
+    lock(a, at_a[0], b)
+    client.request("session_set", session=1, streams=[
+        side(0, "in", a, direction=TRANSMIT), side(1, "out", b, direction=RECEIVE)])
+    a.say(at_a[0], 3)
+    silent(b.rtp)
+    a.rtcp.sendto(a.report(), at_a[1])
+    assert heard(b.rtcp)
+    b.say(at_b[0])
+    assert heard(a.rtp), "music on hold"
+    assert figures(client, 1)[0, 0]["packets_dropped"] == 3
+    client.request("session_set", session=1, streams=[side(0, "in", a), side(1, "out", b)])
+    lock(a, at_a[0], b)  # and the latch was kept
+    client.request("session_set", session=1, streams=[
+        side(0, "in", a, remote_rtp=("0.0.0.0", a.at[1]), remote_rtcp=("0.0.0.0", 0))])
+    b.say(at_b[0], 2)
+    silent(a.rtp)
+    assert figures(client, 1)[0, 1]["packets_dropped"] == 2
+
+
+@case()
+def a_new_remote_is_sent_to_at_once(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, at_b = call(relay, client)
+    lock(a, at_a[0], b)
+    next_a = Phone(relay.inside[:-1] + "11", ssrc=3)
+    again = ports(client.request("session_set", session=1, streams=[side(0, "in", next_a)]))
+    assert again[0, 0] == at_a and again[0, 1] == at_b, "ports stay"
+    b.say(at_b[0])
+    assert heard(next_a.rtp)
+    silent(a.rtp)
+    a.say(at_a[0], 5)
+    silent(b.rtp)
+    lock(next_a, at_a[0], b)
+    client.request("session_set", session=1, streams=[side(0, "in", next_a, flags=RESET)])
+    assert figures(client, 1)[0, 0]["learned"][0] is None
+    client.request("session_set", session=1, streams=[side(0, "in", flags=REMOVE)])
+    assert client.request("session_query", sessions=[{"session": 1}])[1]["sessions"][0][
+        "streams"] == []
+
+
+@case(pairs=4)
+def exhaustion_refuses_whole_and_recovers(relay):
+    client = relay.client()
+    relay.realms(client)
+    for session in range(1, 5):
+        call(relay, client, session)
+    for session in range(5, 9):
+        name, failure = client.request("session_set", session=session, streams=[
+            side(0, "in"), side(1, "out")])
+        assert name == "failure" and failure["err"] == -2011, failure
+        assert client.request("session_close", session=session)[1]["err"] == -2003
+    assert client.request("session_set", session=1, streams=[side(0, "in", stream=1)])[0] == "failure"
+    assert len(figures(client, 1)) == 2, "nothing changed"
+    client.request("session_close", session=1)
+    freed = time.monotonic()
+    while client.request("session_set", session=9, streams=[
+            side(0, "in"), side(1, "out")])[0] == "failure":
+        time.sleep(0.05)
+    assert 4.9 <= time.monotonic() - freed < 8, "the ports rested"
+    assert figures(client, 9)[0, 0]["local"][1] == relay.first
+
+
+@case(pairs=40)
+def ports_of_others_are_stepped_over(relay):
+    client = relay.client()
+    taken = [udp(relay.inside, relay.first + 2 * i + i % 2) for i in range(10)]
+    relay.realms(client)
+    got = set()
+    for session in range(20):
+        local = ports(client.request("session_set", session=session, streams=[side(0, "in")]))
+        got.add(local[0, 0][0][1])
+    assert len(got) == 20 and min(got) >= relay.first + 20
+    assert all(port % 2 == 0 for port in got) and len(taken) == 10
+
+
+@case(pairs=150)
+def a_sprayer_over_the_whole_range_changes_nothing(relay):
+    client = relay.client()
+    relay.realms(client)
+    sprayer = [Phone(relay.inside[:-1] + "66", ssrc=1, sequence=i) for i in range(2)]
+
+    def spray():
+        for port in range(relay.first, relay.last + 1):
+            for phone in sprayer:
+                phone.rtp.sendto(phone.packet(), (relay.inside, port))
+
+    for session in range(100):
+        spray() if session % 5 == 0 else None
+        a, b, at_a, at_b = call(relay, client, session)
+        sprayer[0].say(at_a[0], 5)
+        lock(a, at_a[0], b)
+        lock(b, at_b[0], a)
+        sprayer[1].say(at_a[0], 5)
+        silent(a.rtp, 0.001)
+        silent(b.rtp, 0.001)
+        got = figures(client, session)
+        assert got[0, 0]["packets_received"] == 6 == got[0, 1]["packets_received"], got
+        assert got[0, 0]["learned"] == a.at
+        if session >= 40:
+            client.request("session_close", session=session - 40)
+        a.close()
+        b.close()
+    for phone in sprayer:
+        silent(phone.rtp, 0.05)
+    with open(f"/proc/{relay.process.pid}/net/udp", encoding="ascii") as table:
+        waiting = [int(line.split()[4].split(":")[1], 16) for line in table.readlines()[1:]
+                   if int(line.split()[1].split(":")[1], 16) in range(relay.first, relay.last + 1)]
+    assert sum(waiting) == 0, "nothing waits in sockets without use"
+
+
+@case()
+def malformed_control_messages_harm_nobody(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, at_b = call(relay, client)
+    lock(a, at_a[0], b)
+    noise = random.Random(1)
+    good = [relay.codec.encode("session_set", 1, session=2, first_timeout_ms=1, streams=[
+                side(0, "in", a, payloads=[{"payload_type": 0, "clock_hz": 8000}]),
+                side(1, "out", b)]),
+            relay.codec.encode("realm_set", 1, realms=[
+                {"name": "x", "address": "127.0.0.1", "port_min": 1, "port_max": 9, "dscp": 1}]),
+            relay.codec.encode("session_close", 1, session=99),
+            relay.codec.encode("session_query", 1, sessions=[{"session": 1}]),
+            relay.codec.encode("session_sync", 1, last=1, sessions=[{"session": 7}])]
+    for i in range(400):
+        bad = relay.client(program=f"bad{i}")
+        data = bytearray(noise.choice(good))
+        if data[1] == 10:  # a realm_set that happens to be right would be carried out
+            data = data[:noise.randrange(len(data))]
+        elif noise.randrange(2):
+            for _ in range(1 + noise.randrange(4)):
+                data[noise.randrange(2, len(data))] = noise.randrange(256)
+        else:
+            data = data[:noise.randrange(len(data))]
+        bad.socket.send(bytes(data) if data else b"\0")
+        if i % 20 == 0:
+            lock(a, at_a[0], b)
+        bad.close()
+    for name, values in (("session_set", {"streams": [side(2, "in")]}),
+                         ("session_set", {"streams": [side(0, "in", stream=16)]}),
+                         ("session_set", {"streams": [side(0, "in"), side(0, "in")]}),
+                         ("session_set", {"streams": [side(0, "in", want_port=20001)]}),
+                         ("session_set", {"streams": [side(0, "in", flags=64)]}),
+                         ("session_set", {"streams": [side(0, "in", direction=4)]}),
+                         ("session_set", {"streams": [side(0, "in", learn_from="10.0.0.0",
+                                                           learn_bits=33)]}),
+                         ("session_set", {"streams": [side(0, "in", remote_rtp=("224.0.0.1", 4))]}),
+                         ("session_set", {"streams": [side(0, "in", payloads=[
+                             {"payload_type": 128}])]}),
+                         ("session_query", {"sessions": 65 * [{"session": 1}]}),
+                         ("realm_set", {"realms": [{"name": "in"}]}),
+                         ("realm_set", {"realms": 2 * [{"name": "in", "address": "127.0.0.1",
+                                                        "port_min": 1, "port_max": 9}]}),
+                         ("calls_list", {}), ("hello", {}), ("session_ports", {})):
+        bad = relay.client(program="bad")
+        try:
+            bad.send(name, 3, **values)
+            answer = bad.receive()
+            assert answer[0] == "failure" and answer[2]["err"] == -2000, (name, values, answer)
+            bad.receive()
+            raise AssertionError(f"{name} {values}: still connected")
+        except ConnectionError:
+            pass
+    for values, err in (({"streams": [side(0, "nowhere")]}, -2003),
+                        ({"streams": [side(0, "in", remote_rtp=("::1", 4))]}, -2009)):
+        answer = client.request("session_set", session=3, **values)
+        assert answer[0] == "failure" and answer[1]["err"] == err, answer
+    lock(a, at_a[0], b)
+    lock(b, at_b[0], a)
+
+
+@case()
+def media_flows_on_without_its_owner(relay):
+    other = relay.client(worker=1)  # numbers are the owner's own
+    relay.realms(other)
+    call(relay, other, 1)
+    a, b = Phone(relay.inside[:-1] + "10"), Phone(relay.outside[:-1] + "20", ssrc=2)
+    told, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:  # the owner, in a process of its own that is killed
+        client = relay.client()
+        sides = [side(0, "in", a), side(1, "out", b)]
+        answer = client.request("session_set", session=1, streams=sides)
+        call(relay, client, 2)
+        os.write(tell, repr(ports(answer)).encode())
+        time.sleep(60)
+        os._exit(0)
+    local = ast.literal_eval(os.read(told, 4096).decode())
+    at_a, at_b = local[0, 0], local[0, 1]
+    lock(a, at_a[0], b)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    lock(a, at_a[0], b)
+    lock(b, at_b[0], a)
+    client = relay.client()
+    relay.realms(client)
+    lock(a, at_a[0], b)
+    client.send("session_sync", 5, last=0, sessions=[{"session": 1}])
+    client.send("session_sync", 6, last=1, sessions=[{"session": 77}])
+    name, request, missing = client.receive()
+    assert (name, request) == ("session_missing", 6) and missing["sessions"] == [{"session": 77}]
+    lock(a, at_a[0], b)
+    assert figures(client, 1)[0, 0]["packets_received"] == 24
+    # 2 was not named: it ends after ten seconds of silence; 1 is silent as well, but owned.
+    deadline = time.monotonic() + 14
+    while client.request("session_query", sessions=[{"session": 2}])[1]["sessions"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert time.monotonic() > deadline - 4.5
+    lock(a, at_a[0], b)
+    assert figures(other, 1), "the other owner's is untouched"
+
+
+@case()
+def a_restarted_relay_gives_the_same_ports(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, at_b = call(relay, client)
+    relay.kill()
+    relay.start()
+    client = relay.client()
+    relay.realms(client)
+    client.send("session_sync", 1, last=1, sessions=[{"session": 1}])
+    assert client.receive()[2]["sessions"] == [{"session": 1}]
+    back = ports(client.request("session_set", session=1, streams=[
+        side(0, "in", a, want_port=at_a[0][1]), side(1, "out", b, want_port=at_b[0][1])]))
+    assert back == {(0, 0): at_a, (0, 1): at_b}
+    lock(a, at_a[0], b)
+    taken = client.request("session_set", session=2, streams=[
+        side(0, "in", want_port=at_a[0][1])])
+    assert taken[0] == "failure" and taken[1]["err"] == -2011
+
+
+@case()
+def silence_is_told_once(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, _ = call(relay, client, first_timeout_ms=400, timeout_ms=300)
+    lock(a, at_a[0], b)
+    got = [client.push(3), client.push(3)]
+    events = {(event["side"], event["kind"]) for _, event in got}
+    assert events == {(0, 2), (1, 1)}, "silence on one side, no packet at all on the other"
+    assert client.push(1) is None, "once"
+    lock(a, at_a[0], b)
+    assert client.push(3)[1]["kind"] == 2, "the next silence is another"
+    client.request("session_set", session=1, first_timeout_ms=300, timeout_ms=300, streams=[
+        side(0, "in", a, direction=TRANSMIT), side(1, "out", b, direction=TRANSMIT)])
+    assert client.push(1) is None, "not on hold"
+
+
+@case()
+def realms_change_under_sessions(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, at_b = call(relay, client)
+    relay.realms(client)
+    relay.realms(client, last=relay.last - 100)
+    lock(a, at_a[0], b)
+    again = ports(client.request("session_set", session=1, streams=[side(1, "out", b)]))
+    assert again[0, 0] == at_a
+    assert client.request("realm_set", realms=[])[0] == "done"
+    lock(b, at_b[0], a)
+    assert client.request("session_set", session=2, streams=[side(0, "in")])[1]["err"] == -2003
+    client.request("session_close", session=1)
+
+
+@case()
+def figures_agree_with_tshark(relay):
+    corpora = os.environ.get("SBC_CORPORA", os.path.join(TOP, "..", "shared", "corpora"))
+    if not os.path.isdir(corpora):
+        return "no corpora"
+    return None

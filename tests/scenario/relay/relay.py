@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""media-relayd as a process, and the two ends of a call as UDP sockets."""
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+from ctl import Client, Codec
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+BUILD = os.environ.get("SBC_BUILD", os.path.join(TOP, "build"))
+RECEIVE, TRANSMIT, BOTH = 1, 2, 3
+RESET, REMOVE, MUX = 1, 2, 4
+
+
+class Relay:
+    """Two realms, "in" and "out", on two loopback addresses of this test's own."""
+
+    def __init__(self, network, workers=1, pairs=500, first=24000):
+        self.folder = tempfile.mkdtemp(prefix="relay-")
+        os.chmod(self.folder, 0o755)
+        self.inside, self.outside = f"{network}.1", f"{network}.2"
+        self.first, self.last = first, first + 2 * pairs - 1
+        self.workers = workers
+        self.codec = Codec(os.path.join(TOP, "lib/ctl/messages.def"))
+        self.config = os.path.join(self.folder, "sbc.json")
+        self.path = os.path.join(self.folder, "run", "media-relayd.sock")
+        with open(self.config, "w", encoding="utf-8") as file:
+            json.dump({"node": {"name": "test"}, "log": {"level": "debug"},
+                       "state_dir": self.folder + "/state", "run_dir": self.folder + "/run",
+                       "relay": {"workers": workers}, "provisioning": {}}, file)
+        self.log = os.path.join(self.folder, "log")
+        self.process = None
+        self.start()
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(BUILD, "media-relay/media-relayd"), "--config", self.config],
+                stderr=log)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                self.client(program="probe").close()
+                return
+            except OSError:
+                assert self.process.poll() is None, open(self.log, encoding="utf-8").read()
+                time.sleep(0.02)
+        raise AssertionError("media-relayd does not answer")
+
+    def client(self, **hello):
+        return Client(self.codec, self.path, **hello)
+
+    def realms(self, client, last=None):
+        realms = [{"name": name, "address": address, "port_min": self.first,
+                   "port_max": last or self.last, "dscp": 46}
+                  for name, address in (("in", self.inside), ("out", self.outside))]
+        answer = client.request("realm_set", realms=realms)
+        assert answer[0] == "done", answer
+
+    def stop(self):
+        """SIGTERM; the exit code."""
+        self.process.terminate()
+        code = self.process.wait(20)
+        log = open(self.log, encoding="utf-8", errors="replace").read()
+        shutil.rmtree(self.folder)
+        assert "ERROR: " not in log and "WARNING: ThreadSanitizer" not in log, log[-8000:]
+        return code
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(20)
+
+
+class Phone:
+    """One end: an RTP and an RTCP socket on neighbouring ports."""
+
+    def __init__(self, address, ssrc=0x1234, sequence=100):
+        while True:
+            self.rtp = udp(address)
+            self.at = self.rtp.getsockname()
+            try:
+                self.rtcp = udp(address, self.at[1] + 1)
+                break
+            except OSError:
+                self.rtp.close()
+        self.rtcp_at = self.rtcp.getsockname()
+        self.ssrc, self.sequence, self.timestamp = ssrc, sequence, 0
+
+    def packet(self, payload=b"x" * 160, payload_type=0):
+        self.sequence = (self.sequence + 1) & 0xffff
+        self.timestamp = (self.timestamp + 160) & 0xffffffff
+        return struct.pack(">BBHII", 0x80, payload_type, self.sequence, self.timestamp,
+                           self.ssrc) + payload
+
+    def say(self, to, count=1):
+        sent = [self.packet() for _ in range(count)]
+        for data in sent:
+            self.rtp.sendto(data, to)
+        return sent
+
+    def report(self):
+        return struct.pack(">BBHIII", 0x80, 201, 1, self.ssrc, 0, 0)[:8]
+
+    def close(self):
+        self.rtp.close()
+        self.rtcp.close()
+
+
+def udp(address, port=0):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((address, port))
+    sock.settimeout(2)
+    return sock
+
+
+def heard(sock, seconds=2.0):
+    """The next datagram as (bytes, source), or None."""
+    sock.settimeout(seconds)
+    try:
+        return sock.recvfrom(70000)
+    except TimeoutError:
+        return None
+
+
+def side(number, realm, phone=None, stream=0, **more):
+    values = {"stream": stream, "side": number, "realm": realm, "direction": BOTH}
+    if phone:
+        values.update(remote_rtp=phone.at, remote_rtcp=phone.rtcp_at)
+    values.update(more)
+    return values
+
+
+def ports(answer):
+    """{(stream, side): (rtp, rtcp)} of a session_ports."""
+    assert answer[0] == "session_ports", answer
+    return {(s["stream"], s["side"]): (s["local_rtp"], s["local_rtcp"])
+            for s in answer[1]["streams"]}
+
+
+def figures(client, session):
+    answer = client.request("session_query", sessions=[{"session": session}])
+    assert answer[0] == "session_figures", answer
+    return {(s["stream"], s["side"]): s for s in answer[1]["sessions"][0]["streams"]}

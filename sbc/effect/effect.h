@@ -10,8 +10,11 @@
 #include "lib/ctl/ctl.h"
 
 /* Where a message came from, or goes to. Kept in dialogs and transactions by value. */
+#define FLOW_NO_LISTENER 0xffffu /* flow.listener: found by flow.local when it is sent */
+
 struct flow {
 	uint8_t transport;        /* enum sip_transport */
+	uint8_t worker;           /* that owns the connection */
 	uint16_t listener;        /* edge's number of the local socket; never re-used in a process */
 	struct handle connection; /* streams: the open connection, or none: one is found or made */
 	struct endpoint local;

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of this room share. */
+#pragma once
+
+#include "lib/base/ensure.h"
+#include "sbc/call/call.h"
+#include "sbc/call/leak.h"
+
+#define CALL_MAX_TARGETS 16u
+#define CALL_MAX_INSIDE 4u   /* INFO, OPTIONS, UPDATE relayed at a time */
+#define CALL_ARENA_FIRST 4096u
+#define CALL_ARENA_QUOTA (64u * 1024)
+#define CALL_MEDIA_QUOTA (48u * 1024)
+#define CALL_MAGIC 0x63616c6cu
+#define CALL_RELAY_WAIT_MS 2000u      /* for the relay's answer to a question */
+#define CALL_PROVISIONAL_MS 60000u    /* RFC 3261 13.3.1.1: a 1xx each minute */
+#define CALL_ACK_WAIT_MS (64 * SIP_T1_MS)
+
+enum call_state {
+	CALL_ROUTING,    /* the relay was asked for ports, or a name is being resolved */
+	CALL_CALLING,    /* an INVITE is out, nothing came back */
+	CALL_PROCEEDING, /* a provisional response came */
+	CALL_ANSWERED,   /* the callee's 2xx came */
+	CALL_ENDING,     /* over; the relay's final figures are awaited */
+	CALL_ENDED,      /* recorded; reaped at the end of the turn */
+};
+
+enum call_timer {
+	TIMER_NO_RESPONSE, /* no 1xx from this target: the next one */
+	TIMER_RING,        /* Timer C and the trunk's patience */
+	TIMER_PROVISIONAL, /* repeat the 1xx */
+	TIMER_RESEND_2XX,  /* 13.3.1.4 */
+	TIMER_RELAY,       /* the relay does not answer */
+	CALL_TIMER_COUNT,
+};
+
+enum call_purpose { /* what an answer of the relay or the resolver is for */
+	PURPOSE_NONE,
+	PURPOSE_OFFER,      /* ports for the initial offer */
+	PURPOSE_AGAIN,      /* ports for the next target */
+	PURPOSE_LATE_OFFER, /* ports for the callee's offer in a 2xx */
+	PURPOSE_REOFFER,    /* ports for new m-lines */
+	PURPOSE_CLOSE,      /* final figures */
+	PURPOSE_RESOLVE,
+};
+
+/* txn_user.purpose of our client transactions */
+enum call_txn_purpose {
+	TXN_FOR_INVITE = 1,   /* initial or re-INVITE, UPDATE with an offer: the exchange */
+	TXN_FOR_INSIDE = 2,   /* + slot << 8 */
+	TXN_FOR_NOTHING = 3,  /* BYE, CANCEL: nobody waits */
+	TXN_FOR_STRAY = 4,    /* an INVITE that was given up: CANCEL it, or ACK and BYE its 2xx */
+	TXN_FOR_STRAY_DONE = 5,
+};
+
+/* How an offer/answer exchange stands. The initial INVITE is one, too. */
+enum exchange_state {
+	EXCHANGE_IDLE,
+	EXCHANGE_PORTS,  /* waits for the relay before the request goes on */
+	EXCHANGE_SENT,   /* the request is out on the other leg */
+	EXCHANGE_LATE,   /* the 2xx brought an offer: waits for the relay */
+	EXCHANGE_ACK,    /* 2xx sent to the one who began; its ACK is awaited */
+	EXCHANGE_CANCELLED, /* taken back by the one who began; the other leg's answer is awaited */
+};
+
+struct exchange {
+	enum exchange_state state;
+	uint8_t from;           /* the leg that began it */
+	bool late;              /* the request brought no offer */
+	bool provisional;       /* the other leg answered 1xx, so a CANCEL may be sent (9.1) */
+	enum sip_method method; /* INVITE or UPDATE, as it came */
+	enum sip_method client_method; /* as it went on: a peer without UPDATE gets an INVITE */
+	struct handle server_txn;
+	struct handle client_txn;
+	uint32_t server_cseq;
+	uint32_t client_cseq;
+	uint32_t resend_ms;     /* next interval of the 2xx */
+	uint64_t ack_until_ms;
+};
+
+/* A relayed request that changes nothing here. */
+struct inside {
+	bool used;
+	uint8_t from;
+	enum sip_method method;
+	struct handle server_txn;
+	struct handle client_txn;
+};
+
+struct leg {
+	struct dialog dialog;
+	uint32_t trunk;      /* index in the settings */
+	uint32_t realm;
+	uint32_t gateway;    /* leg 1 */
+	struct dialog_self self;
+	struct slice ack;    /* the last ACK to a 2xx on this leg, to repeat (13.2.2.4) */
+	size_t ack_room;
+	uint32_t ack_cseq;   /* the INVITE's that it answers; 0: none yet */
+	bool ack_owed;       /* a 2xx came, its ACK must wait for the other side's answer */
+	bool confirmed;
+	bool allows_update;
+	struct slice new_target; /* Contact of an open re-INVITE, in force when it succeeds (RFC 6141) */
+	size_t new_target_room;
+	struct leak_set secrets; /* what of this leg must never be seen on the other one */
+};
+
+struct attempt {
+	uint32_t trunk;
+	uint32_t gateway;
+	uint16_t sip_code;
+	const char *reason;
+	uint64_t started_ms;
+	uint64_t started_unix_ms;
+	uint32_t duration_ms;
+};
+
+struct call {
+	uint32_t magic;
+	struct handle self;
+	enum call_state state;
+	struct calls *calls;
+	struct settings *settings; /* the snapshot that it began with */
+	struct arena arena;
+	struct slice id;
+	struct leg legs[2];
+	struct media *media;
+	bool media_set[2];
+	struct exchange exchange;
+	struct inside inside[CALL_MAX_INSIDE];
+	struct call_timer_slot {
+		struct timer timer;
+		struct handle call;
+	} timers[CALL_TIMER_COUNT];
+	struct route_target *targets;
+	uint32_t target_count;
+	uint32_t target_next;
+	struct call_destination destinations[4]; /* of the present target, when its host is a name */
+	uint32_t destination_count;
+	uint32_t destination_next;
+	struct attempt *attempts;
+	uint32_t attempt_count;
+	/* what the caller asked for */
+	struct slice calling;
+	struct slice called;
+	struct slice display; /* unquoted */
+	struct slice identity; /* P-Asserted-Identity's user part, when it may cross */
+	struct slice privacy;
+	int max_forwards;
+	uint16_t last_code;  /* best failure so far, for the caller */
+	bool cancelled;
+	bool listed_merge;
+	struct map_node merge_node; /* RFC 3261 8.2.2.2 */
+	bool counted[2];     /* policy counts it on this leg's trunk */
+	/* the record */
+	uint64_t started_ms;
+	uint64_t started_unix_ms;
+	uint64_t rang_ms;
+	uint64_t answered_ms;
+	uint64_t answered_unix_ms;
+	uint64_t ended_ms;
+	uint64_t ended_unix_ms;
+	uint16_t final_code;
+	const char *result;
+	const char *ended_by;
+	const char *cause;
+};
+
+struct calls {
+	struct arena own; /* this structure itself */
+	struct calls_config config;
+	struct pool pool;
+	struct dialog_table dialogs;
+	struct map merges;
+	struct calls_figures figures;
+};
+
+/* call.c */
+struct call *call_get(const struct calls *calls, struct handle handle);
+struct call *call_by_session(const struct calls *calls, uint64_t session);
+const struct conf_trunk *leg_trunk(const struct call *call, unsigned leg);
+const struct conf_realm *leg_realm(const struct call *call, unsigned leg);
+void call_timer_start(struct call *call, enum call_timer which, const struct turn *turn,
+		      uint64_t after_ms);
+void call_timer_stop(struct call *call, enum call_timer which);
+void call_relay(struct call *call, const struct turn *turn, enum call_purpose purpose,
+		const struct ctl_message *message);
+
+void call_on_bye(struct call *call, const struct turn *turn, unsigned leg,
+		 const struct sip_msg *msg, struct handle txn);
+/* end.c: by is "caller", "callee", "sbc", "admin". The legs have been told (or need not be). */
+void call_end(struct call *call, const struct turn *turn, const char *by, uint16_t code,
+	      const char *result, const char *cause);
+/* Tells both legs: BYE where confirmed, a final response or CANCEL where not. except: a leg that
+ * knows already, or 2. code: for an unanswered caller. */
+void call_terminate(struct call *call, const struct turn *turn, unsigned except, uint16_t code,
+		    struct slice reason_header);
+void call_send_bye(struct call *call, const struct turn *turn, unsigned leg,
+		   struct slice reason_header);
+void call_abandon_invite(struct call *call, const struct turn *turn, struct slice reason_header);
+
+/* write.c */
+struct reply {
+	uint16_t status;
+	struct slice sdp;            /* empty: none */
+	struct slice content_type;   /* with body */
+	struct slice body;
+	uint32_t retry_after_s;      /* 0: none */
+	struct slice unsupported;    /* option tags of a 420 */
+	bool contact;                /* 1xx with tag, 2xx of INVITE and UPDATE */
+	bool allow;
+	bool accept;
+};
+/* Answers on a server transaction of this leg, from the leg's point of view. */
+void call_reply(struct call *call, const struct turn *turn, unsigned leg, struct handle txn,
+		const struct reply *reply);
+void call_reply_code(struct call *call, const struct turn *turn, unsigned leg, struct handle txn,
+		     uint16_t status);
+/* The same where there is no call. */
+void reply_plain(struct calls *calls, const struct turn *turn, struct handle txn,
+		 const struct reply *reply, struct slice to_tag);
+/* Sends a request inside the leg's dialog with a transaction. */
+struct leg_request {
+	enum sip_method method;
+	uint32_t purpose;
+	struct slice content_type;
+	struct slice body;
+	struct slice headers; /* whole lines */
+	bool contact;
+	int max_forwards;
+};
+enum err call_request(struct call *call, const struct turn *turn, unsigned leg,
+		      const struct leg_request *request, uint32_t *ret_cseq,
+		      struct handle *ret_txn);
+void call_ack(struct call *call, const struct turn *turn, unsigned leg, uint32_t cseq,
+	      struct slice sdp);
+void call_allow_write(struct text *text);
+/* "Reason: SIP;cause=…\r\n" with nothing but protocol and cause of what the peer said; empty: none. */
+struct slice call_reason_copy(const struct turn *turn, const struct sip_msg *msg);
+struct slice call_reason_make(const struct turn *turn, const char *protocol, unsigned cause);
+/* The message is free of the other leg's secrets. */
+bool call_clean(struct call *call, unsigned leg, struct slice bytes);
+
+/* invite.c */
+void call_next_target(struct call *call, const struct turn *turn);
+void call_on_invite_response(struct call *call, const struct turn *turn, const struct sip_msg *msg);
+void call_media_side(struct call *call, unsigned leg, const struct ip_addr *signalling_ip);
+void call_attempt_failed(struct call *call, const struct turn *turn, uint16_t code,
+			 const char *reason);
+void call_offer_ready(struct call *call, const struct turn *turn);
+
+/* answer.c: the 2xx and its ACK, for the initial INVITE and for re-INVITEs alike */
+void call_on_2xx(struct call *call, const struct turn *turn, const struct sip_msg *msg);
+void call_late_offer_ready(struct call *call, const struct turn *turn);
+void call_send_2xx(struct call *call, const struct turn *turn, struct slice sdp);
+void call_on_ack(struct call *call, const struct turn *turn, unsigned leg,
+		 const struct sip_msg *msg);
+void call_resend_2xx(struct call *call, const struct turn *turn);
+
+/* reinvite.c */
+void call_on_reinvite(struct call *call, const struct turn *turn, unsigned leg,
+		      const struct sip_msg *msg, struct handle txn);
+void call_reoffer_ready(struct call *call, const struct turn *turn);
+void call_on_reinvite_response(struct call *call, const struct turn *turn,
+			       const struct effect *effect);
+void call_exchange_cancelled(struct call *call, const struct turn *turn);
+void call_exchange_failed(struct call *call, const struct turn *turn, uint16_t code);
+
+/* inside.c */
+void call_on_inside(struct call *call, const struct turn *turn, unsigned leg,
+		    const struct sip_msg *msg, struct handle txn);
+void call_on_inside_response(struct call *call, const struct turn *turn, unsigned slot,
+			     const struct sip_msg *msg);
+void call_inside_failed(struct call *call, const struct turn *turn, unsigned slot, uint16_t code);
+
+/* stray.c */
+#define STRAY_BYE_SENT 0xffffffffu
+void stray_cancel(struct calls *calls, const struct turn *turn, struct handle invite_txn,
+		  struct slice reason_header);
+/* Writes and sends the CANCEL of an INVITE client transaction. */
+void cancel_send(struct calls *calls, const struct turn *turn, struct handle invite_txn,
+		 struct slice reason_header);
+void stray_2xx(struct call *call, const struct turn *turn, const struct effect *effect);
+void stray_on_response(struct calls *calls, const struct turn *turn, const struct effect *effect);
+
+/* leg.c */
+/* How the peer of this leg sees us, from the realm's listener for the flow's transport (and local
+ * address, when it is known; otherwise the address family); flow->local is filled. ERR_NOENT: the
+ * realm has no such listener. */
+enum err leg_find_self(struct call *call, unsigned leg, struct flow *flow);
+/* Where the next request of this leg goes (RFC 3261 12.2.1.1), as far as its trunk may be there;
+ * else it stays with the flow that is known to work. */
+void leg_find_next_hop(struct call *call, unsigned leg);
+void call_collect_secrets(struct call *call);
+void call_add_target_secret(struct call *call, unsigned leg);
+
+/* record.c */
+void call_info(const struct call *call, struct arena *arena, struct ctl_call_info *ret);
+void call_record(struct call *call, const struct turn *turn,
+		 const struct ctl_session_stats *stats);

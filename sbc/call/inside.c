@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ * Requests inside the dialogs: the door for all of them, and those that only pass through (INFO,
+ * OPTIONS), each as a request of our own on the other leg. */
+#include "sbc/call/call_priv.h"
+
+static void refuse(struct calls *calls, const struct turn *turn, struct handle txn,
+		   uint16_t status)
+{
+	reply_plain(calls, turn, txn,
+		    &(struct reply){ .status = status, .allow = status == 405 || status == 501 },
+		    SLICE_NONE);
+}
+
+static struct slice info_headers(const struct turn *turn, const struct sip_msg *msg)
+{
+	struct slice package = sip_value(msg, SIP_HDR_INFO_PACKAGE);
+
+	if (!slice_is(package, CC_TOKEN))
+		return SLICE_NONE;
+	return arena_printf(turn->arena, "Info-Package: %.*s\r\n", SLICE_ARG(package));
+}
+
+void call_on_inside(struct call *call, const struct turn *turn, unsigned leg,
+		    const struct sip_msg *msg, struct handle txn)
+{
+	struct leg_request request = {
+		.method = msg->method,
+		.content_type = sip_media_type(sip_value(msg, SIP_HDR_CONTENT_TYPE)),
+		.body = msg->body,
+		.max_forwards = msg->max_forwards > 0 ? msg->max_forwards - 1 : SIP_MAX_FORWARDS,
+	};
+	unsigned slot = 0;
+
+	while (slot < CALL_MAX_INSIDE && call->inside[slot].used)
+		slot++;
+	if (slot == CALL_MAX_INSIDE || !call->legs[!leg].dialog.established) {
+		call_reply(call, turn, leg, txn,
+			   &(struct reply){ .status = 500, .retry_after_s = 2 });
+		return;
+	}
+	if (msg->max_forwards == 0 || msg->max_forwards == 1) {
+		call_reply_code(call, turn, leg, txn, 483);
+		return;
+	}
+	if (msg->body.len > 0 && request.content_type.len == 0) {
+		call_reply_code(call, turn, leg, txn, 400);
+		return;
+	}
+	request.purpose = TXN_FOR_INSIDE | slot << 8;
+	request.headers = info_headers(turn, msg);
+	call->inside[slot] = (struct inside){
+		.used = true, .from = (uint8_t)leg, .method = msg->method, .server_txn = txn
+	};
+	if (call_request(call, turn, !leg, &request, NULL, &call->inside[slot].client_txn) != OK)
+		call_inside_failed(call, turn, slot, 500);
+}
+
+void call_on_inside_response(struct call *call, const struct turn *turn, unsigned slot,
+			     const struct sip_msg *msg)
+{
+	struct inside *inside = slot < CALL_MAX_INSIDE ? &call->inside[slot] : NULL;
+	struct reply reply = { .status = msg->status };
+
+	if (!inside || !inside->used || msg->status < 200)
+		return;
+	if (msg->status == 401 || msg->status == 407 || msg->status / 100 == 3)
+		reply.status = 403;
+	reply.allow = inside->method == SIP_OPTIONS || reply.status == 405;
+	reply.accept = inside->method == SIP_OPTIONS;
+	inside->used = false;
+	call_reply(call, turn, inside->from, inside->server_txn, &reply);
+}
+
+void call_inside_failed(struct call *call, const struct turn *turn, unsigned slot, uint16_t code)
+{
+	struct inside *inside = slot < CALL_MAX_INSIDE ? &call->inside[slot] : NULL;
+
+	if (!inside || !inside->used)
+		return;
+	inside->used = false;
+	/* RFC 4320 4.2: never 408 to a non-INVITE. */
+	call_reply_code(call, turn, inside->from, inside->server_txn, code == 408 ? 480 : code);
+}
+
+/* UPDATE without an offer: a target refresh (or a session refresh), answered here. */
+static void on_plain_update(struct call *call, const struct turn *turn, unsigned leg,
+			    const struct sip_msg *msg, struct handle txn)
+{
+	struct reply reply = { .status = 200, .contact = true, .allow = true };
+
+	if (dialog_refresh(&call->legs[leg].dialog, &call->arena, msg) != OK)
+		reply = (struct reply){ .status = 400 };
+	else
+		leg_find_next_hop(call, leg);
+	call_reply(call, turn, leg, txn, &reply);
+}
+
+static void on_method(struct call *call, const struct turn *turn, unsigned leg,
+		      const struct sip_msg *msg, struct handle txn)
+{
+	struct sip_cursor cursor = { 0 };
+	struct slice option;
+
+	if (sip_next(msg, SIP_HDR_REQUIRE, &cursor, &option) && msg->method != SIP_BYE) {
+		call_reply(call, turn, leg, txn,
+			   &(struct reply){ .status = 420, .unsupported = option });
+		return;
+	}
+	switch ((int)msg->method) {
+	case SIP_INVITE:
+		call_on_reinvite(call, turn, leg, msg, txn);
+		break;
+	case SIP_UPDATE:
+		if (msg->body.len > 0)
+			call_on_reinvite(call, turn, leg, msg, txn);
+		else
+			on_plain_update(call, turn, leg, msg, txn);
+		break;
+	case SIP_BYE:
+		call_on_bye(call, turn, leg, msg, txn);
+		break;
+	case SIP_INFO:
+	case SIP_OPTIONS:
+		call_on_inside(call, turn, leg, msg, txn);
+		break;
+	case SIP_PRACK:
+		call_reply_code(call, turn, leg, txn, 481); /* RFC 3262 3: nothing to acknowledge */
+		break;
+	default:
+		call_reply(call, turn, leg, txn,
+			   &(struct reply){ .status = msg->method == SIP_UNKNOWN_METHOD ? 501 : 405,
+					    .allow = true });
+		break;
+	}
+}
+
+void calls_on_request(struct calls *calls, const struct turn *turn, const struct sip_msg *msg,
+		      const struct flow *flow, struct handle txn, uint32_t trunk,
+		      const struct settings *settings)
+{
+	struct dialog *dialog = dialog_find(&calls->dialogs, msg);
+	struct call *call = dialog ? call_get(calls, dialog->owner) : NULL;
+
+	if (!call || !dialog_from_peer(dialog, msg)) {
+		if (msg->method != SIP_ACK)
+			refuse(calls, turn, txn, 481);
+		return;
+	}
+	/* Right tags from a wrong place: a stranger who overheard them (or another trunk). */
+	if (!slice_eq(settings->trunks[trunk].conf->name, leg_trunk(call, dialog->leg)->name)) {
+		if (msg->method != SIP_ACK)
+			refuse(calls, turn, txn, 403);
+		return;
+	}
+	if (msg->method == SIP_ACK) {
+		call_on_ack(call, turn, dialog->leg, msg);
+		return;
+	}
+	if (msg->cseq.number <= dialog->remote_cseq && dialog->remote_cseq != 0) {
+		calls->figures.out_of_order++;
+		call_reply_code(call, turn, dialog->leg, txn, 500); /* 12.2.2 */
+		return;
+	}
+	dialog->remote_cseq = msg->cseq.number;
+	/* The peer is where it was heard last: a new connection, a NAT that moved it. */
+	if (flow->transport != SIP_UDP || leg_trunk(call, dialog->leg)->nat)
+		dialog->flow = *flow;
+	on_method(call, turn, dialog->leg, msg, txn);
+}

@@ -1,0 +1,752 @@
+/* SPDX-License-Identifier: MIT
+ * The caller's INVITE: taken in, routed, and tried at one target after the other until somebody
+ * answers. The callee's leg is made anew for every attempt: another Call-ID, another tag, another
+ * dialog, so that nothing of a failed attempt can be mixed into the next. */
+#include "sbc/call/call_priv.h"
+
+#define CALL_ID_CHARS 24u
+#define CALL_PUBLIC_ID_CHARS 16u
+
+static void refuse(struct calls *calls, const struct turn *turn, struct handle txn,
+		   const struct reply *reply)
+{
+	struct text tag;
+
+	text_init_arena(&tag, turn->arena, DIALOG_TAG_CHARS + 1);
+	rand_text(calls->config.rand, &tag, DIALOG_TAG_CHARS);
+	reply_plain(calls, turn, txn, reply, text_done(&tag));
+}
+
+/* What can be said no to without making a call. False: answered. */
+static bool acceptable(struct calls *calls, const struct turn *turn, const struct sip_msg *msg,
+		       struct handle txn)
+{
+	struct slice type = sip_media_type(sip_value(msg, SIP_HDR_CONTENT_TYPE));
+	struct reply reply = { 0 };
+	struct sip_cursor cursor = { 0 };
+	struct slice value;
+
+	if (sip_next(msg, SIP_HDR_REQUIRE, &cursor, &value)) {
+		reply = (struct reply){ .status = 420, .unsupported = value };
+	} else if (msg->uri.scheme == SIP_SCHEME_OTHER) {
+		reply.status = 416;
+	} else if (msg->max_forwards == 0) {
+		reply.status = 483;
+	} else if (sip_value(msg, SIP_HDR_CONTENT_ENCODING).len > 0) {
+		reply = (struct reply){ .status = 415, .accept = true };
+	} else if (msg->body.len > 0 && !slice_eq_nocase(type, SLICE("application/sdp")) &&
+		   !slice_starts_nocase(type, SLICE("multipart/"))) {
+		reply = (struct reply){ .status = 415, .accept = true };
+	}
+	if (reply.status == 0)
+		return true;
+	refuse(calls, turn, txn, &reply);
+	return false;
+}
+
+static struct hash128 merge_key(const struct calls *calls, const struct turn *turn,
+				const struct sip_msg *msg)
+{
+	struct slice joined =
+		arena_printf(turn->arena, "%.*s\n%.*s\n%u", SLICE_ARG(msg->from_tag),
+			     SLICE_ARG(msg->call_id), msg->cseq.number);
+
+	return hash128(&calls->config.hash_key, joined);
+}
+
+/* The user part without its parameters (a tel: number's phone-context, RFC 3261 19.1.6), unescaped. */
+static enum err plain_user(struct arena *arena, const struct sip_uri *uri, struct slice *ret)
+{
+	return sip_user_unescape(arena, slice_head(uri->user, slice_find_char(uri->user, ';')), ret);
+}
+
+static enum err keep_parties(struct call *call, const struct sip_msg *msg)
+{
+	enum err err = plain_user(&call->arena, &msg->uri, &call->called);
+
+	if (err == OK)
+		err = plain_user(&call->arena, &msg->from.uri, &call->calling);
+	if (err == OK && msg->from.display.len > 0) {
+		err = sip_unquote(&call->arena, msg->from.display, &call->display);
+		/* A display name of bare tokens has no quotes to take off. */
+		if (err == ERR_SYNTAX)
+			err = arena_keep(&call->arena, msg->from.display, &call->display);
+	}
+	return err;
+}
+
+static enum err keep_identity(struct call *call, const struct sip_msg *msg)
+{
+	struct sip_cursor cursor = { 0 };
+	struct sip_address identity;
+	struct slice value;
+	enum err err = OK;
+
+	/* A stranger may not say who he is (RFC 3325 5), but may ask not to be named. */
+	if (leg_trunk(call, 0)->trust_identity &&
+	    sip_next(msg, SIP_HDR_P_ASSERTED_IDENTITY, &cursor, &value) &&
+	    sip_address_parse(value, &identity) == OK)
+		err = plain_user(&call->arena, &identity.uri, &call->identity);
+	value = sip_value(msg, SIP_HDR_PRIVACY);
+	if (err == OK && slice_is(value, CC_TOKEN | CC_WSP))
+		err = arena_keep(&call->arena, value, &call->privacy);
+	return err;
+}
+
+/* Leg 0 from the INVITE; the texts that the call keeps. */
+static enum err call_take_in(struct call *call, const struct turn *turn, const struct sip_msg *msg,
+			     const struct flow *flow)
+{
+	struct flow arrived = *flow;
+	struct rand *rand = call->calls->config.rand;
+	struct leg *caller = &call->legs[0];
+	struct text id;
+	enum err err;
+
+	text_init_arena(&id, &call->arena, CALL_PUBLIC_ID_CHARS + 1);
+	rand_text(rand, &id, CALL_PUBLIC_ID_CHARS);
+	call->id = text_done(&id);
+	call->started_ms = turn->now_ms;
+	call->started_unix_ms = turn->now_unix_ms;
+	call->max_forwards = msg->max_forwards < 0 ? SIP_MAX_FORWARDS : msg->max_forwards;
+	caller->dialog.owner = call->self;
+	caller->allows_update = sip_has_token(msg, SIP_HDR_ALLOW, SLICE("UPDATE"));
+	err = leg_find_self(call, 0, &arrived);
+	if (err == OK)
+		err = dialog_accept(&caller->dialog, &call->arena, msg, flow, rand);
+	if (err == OK)
+		err = keep_parties(call, msg);
+	if (err == OK)
+		err = keep_identity(call, msg);
+	return err;
+}
+
+static struct call *call_new(struct calls *calls, struct settings *settings, uint32_t trunk)
+{
+	struct handle handle;
+	struct call *call = pool_take(&calls->pool, &handle);
+
+	if (!call)
+		return NULL;
+	call->magic = CALL_MAGIC;
+	call->self = handle;
+	call->calls = calls;
+	call->settings = settings_take(settings);
+	arena_init(&call->arena, calls->config.cache, CALL_ARENA_FIRST, CALL_ARENA_QUOTA);
+	call->legs[0].trunk = trunk;
+	call->legs[0].realm = settings->trunks[trunk].realm;
+	call->legs[1].dialog.leg = 1;
+	return call;
+}
+
+/* The call cannot even begin: no record of an attempt, a plain answer. */
+static void call_refuse(struct call *call, const struct turn *turn, struct handle txn,
+			uint16_t status, const char *cause)
+{
+	struct reply reply = {
+		.status = status,
+		.retry_after_s = status == 503 ? 1 + rand_below(call->calls->config.rand, 10) : 0,
+	};
+
+	if (call->legs[0].dialog.local_tag.len > 0)
+		call_reply(call, turn, 0, txn, &reply);
+	else
+		refuse(call->calls, turn, txn, &reply);
+	call_end(call, turn, "sbc", status, status == 503 ? "failed" : "rejected", cause);
+}
+
+void call_media_side(struct call *call, unsigned leg, const struct ip_addr *signalling_ip)
+{
+	const struct conf_trunk *trunk = leg_trunk(call, leg);
+	const struct conf_realm *realm = leg_realm(call, leg);
+	struct media_side side = {
+		.realm = realm->name,
+		.codecs = trunk->codecs,
+		.codec_count = trunk->codec_count,
+		.nat = trunk->nat,
+		.signalling_ip = *signalling_ip,
+		.first_timeout_ms = trunk->media_timeout_s * 1000,
+		.timeout_ms = trunk->media_timeout_s * 1000,
+	};
+
+	if (realm->media_advertise.len > 0)
+		(void)!ip_parse(realm->media_advertise, &side.shown_ip);
+	media_set_side(call->media, leg, &side);
+}
+
+/* The caller's SDP, if it sent one. False: refused. */
+static bool take_offer(struct call *call, const struct turn *turn, const struct sip_msg *msg,
+		       struct handle txn)
+{
+	struct calls *calls = call->calls;
+	struct ctl_message *command = NULL;
+	struct media_verdict verdict = { 0 };
+	struct slice sdp = SLICE_NONE;
+	enum err err = msg->body.len > 0 ? sip_body_find(msg, SLICE("application/sdp"), &sdp) :
+					   ERR_NOENT;
+
+	if (err == ERR_SYNTAX || err == ERR_EXISTS) {
+		call_refuse(call, turn, txn, 400, "bad_body");
+		return false;
+	}
+	call->media = media_create(&call->arena, calls->config.cache, CALL_MEDIA_QUOTA,
+				   handle_u64(call->self) ^ calls->config.session_mask,
+				   calls->config.rand);
+	if (!call->media) {
+		call_refuse(call, turn, txn, 503, "no_memory");
+		return false;
+	}
+	call_media_side(call, 0, &call->legs[0].dialog.flow.remote.ip);
+	call->legs[1].trunk = call->targets[0].trunk;
+	call->legs[1].realm = call->settings->trunks[call->legs[1].trunk].realm;
+	call_media_side(call, 1, &(struct ip_addr){ 0 });
+	call->exchange.late = err == ERR_NOENT;
+	if (call->exchange.late) {
+		call_next_target(call, turn);
+		return true;
+	}
+	err = media_offer_in(call->media, 0, sdp, turn->arena, &command, &verdict);
+	if (err != OK) {
+		uint16_t status = err == ERR_REFUSED ? verdict.status : 503;
+
+		call_refuse(call, turn, txn, status, verdict.why ? verdict.why : "no_memory");
+		return false;
+	}
+	if (command)
+		call_relay(call, turn, PURPOSE_OFFER, command);
+	else
+		call_next_target(call, turn);
+	return true;
+}
+
+/* Routing needs scratch, so it works in the turn's arena; what it found is kept in the call's. */
+static enum err find_targets(struct call *call, const struct turn *turn)
+{
+	struct route_target *found;
+	uint32_t count;
+	enum err err = route_select(call->settings, call->legs[0].trunk, call->called,
+				    call->calling, call->calls->config.rand, turn->arena, &found,
+				    &count);
+
+	if (err != OK)
+		return err;
+	if (count > CALL_MAX_TARGETS)
+		count = CALL_MAX_TARGETS;
+	call->targets = arena_array(&call->arena, count, sizeof(*call->targets));
+	/* Each target may be tried at each address that its name resolves to. */
+	call->attempts = arena_array(&call->arena, count * array_size(call->destinations),
+				     sizeof(*call->attempts));
+	if (!call->targets || !call->attempts)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < count && err == OK; i++) {
+		call->targets[i] = found[i];
+		err = arena_keep(&call->arena, found[i].called_out, &call->targets[i].called_out);
+		if (err == OK)
+			err = arena_keep(&call->arena, found[i].calling_out,
+					 &call->targets[i].calling_out);
+	}
+	call->target_count = count;
+	return err;
+}
+
+void calls_on_invite(struct calls *calls, const struct turn *turn, const struct sip_msg *msg,
+		     const struct flow *flow, struct handle txn, struct settings *settings,
+		     uint32_t trunk)
+{
+	struct hash128 key = merge_key(calls, turn, msg);
+	struct call *call;
+	uint16_t verdict;
+	enum err err;
+
+	if (map_find(&calls->merges, key)) {
+		calls->figures.merged++;
+		refuse(calls, turn, txn, &(struct reply){ .status = 482 });
+		return;
+	}
+	if (!acceptable(calls, turn, msg, txn))
+		return;
+	call = call_new(calls, settings, trunk);
+	if (!call) {
+		calls->figures.exhausted++;
+		refuse(calls, turn, txn,
+		       &(struct reply){ .status = 503,
+					.retry_after_s = 1 + rand_below(calls->config.rand, 10) });
+		return;
+	}
+	call->exchange = (struct exchange){ .state = EXCHANGE_SENT,
+					    .method = SIP_INVITE,
+					    .server_txn = txn,
+					    .server_cseq = msg->cseq.number };
+	txn_set_user(calls->config.txns, txn, (struct txn_user){ .owner = call->self });
+	err = call_take_in(call, turn, msg, flow);
+	if (err != OK) {
+		call_refuse(call, turn, txn, err == ERR_NOMEM ? 503 : 400, "bad_request");
+		return;
+	}
+	map_insert(&calls->merges, &call->merge_node, key);
+	call->listed_merge = true;
+	verdict = policy_call_begin(calls->config.policy, leg_trunk(call, 0), turn->now_ms);
+	if (verdict != 0) {
+		call_refuse(call, turn, txn, verdict, "limit");
+		return;
+	}
+	call->counted[0] = true;
+	if (!turn->relay_up) {
+		call_refuse(call, turn, txn, 503, "relay_down");
+		return;
+	}
+	err = find_targets(call, turn);
+	if (err != OK) {
+		call_refuse(call, turn, txn, err == ERR_NOENT ? 404 : 503,
+			    err == ERR_NOENT ? "no_route" : "no_memory");
+		return;
+	}
+	if (call->max_forwards <= 1) {
+		call_refuse(call, turn, txn, 483, "too_many_hops");
+		return;
+	}
+	call_reply_code(call, turn, 0, txn, 100);
+	dialog_list(&calls->dialogs, &call->legs[0].dialog);
+	take_offer(call, turn, msg, txn);
+}
+
+/* ---- attempts ---- */
+
+static struct route_target *present_target(struct call *call)
+{
+	return &call->targets[call->target_next - 1];
+}
+
+static void attempt_begin(struct call *call, const struct turn *turn)
+{
+	const struct route_target *target = present_target(call);
+
+	call->attempts[call->attempt_count++] = (struct attempt){
+		.trunk = target->trunk,
+		.gateway = target->gateway,
+		.reason = "trying",
+		.started_ms = turn->now_ms,
+		.started_unix_ms = turn->now_unix_ms,
+	};
+}
+
+static void attempt_done(struct call *call, const struct turn *turn, uint16_t code,
+			 const char *reason)
+{
+	struct attempt *attempt;
+
+	if (call->attempt_count == 0)
+		return;
+	attempt = &call->attempts[call->attempt_count - 1];
+	attempt->sip_code = code;
+	attempt->reason = reason;
+	attempt->duration_ms = (uint32_t)(turn->now_ms - attempt->started_ms);
+}
+
+/* The next untried target, another trunk's limits permitting. False: none left. */
+static bool take_target(struct call *call, const struct turn *turn)
+{
+	struct policy *policy = call->calls->config.policy;
+
+	if (call->counted[1])
+		policy_call_end(policy, leg_trunk(call, 1)->name);
+	call->counted[1] = false;
+	while (call->target_next < call->target_count) {
+		struct route_target *target = &call->targets[call->target_next++];
+
+		call->legs[1].trunk = target->trunk;
+		call->legs[1].realm = call->settings->trunks[target->trunk].realm;
+		call->legs[1].gateway = target->gateway;
+		if (policy_call_begin(policy, leg_trunk(call, 1), turn->now_ms) == 0) {
+			call->counted[1] = true;
+			return true;
+		}
+		attempt_begin(call, turn);
+		attempt_done(call, turn, 0, "limit");
+		call->last_code = 503;
+	}
+	return false;
+}
+
+static void caller_final(struct call *call, const struct turn *turn, const char *cause);
+
+void call_next_target(struct call *call, const struct turn *turn)
+{
+	struct calls *calls = call->calls;
+	const struct conf_gateway *gateway;
+
+	call->state = CALL_ROUTING;
+	call->destination_count = 0;
+	call->destination_next = 0;
+	if (!take_target(call, turn)) {
+		caller_final(call, turn, "no_target_left");
+		return;
+	}
+	gateway = &leg_trunk(call, 1)->gateways[call->legs[1].gateway];
+	if (gateway->host_is_ip) {
+		struct call_destination only = {
+			.transport = (uint8_t)gateway->transport,
+			.remote = { gateway->ip, gateway->port },
+		};
+
+		if (only.remote.port == 0)
+			only.remote.port = gateway->transport == CONF_TLS ? 5061 : 5060;
+		calls_on_resolved(calls, turn, call->self, PURPOSE_RESOLVE, &only, 1);
+		return;
+	}
+	struct effect *effect = effects_add(turn->out, EFFECT_RESOLVE);
+
+	effect->resolve.owner = call->self;
+	effect->resolve.purpose = PURPOSE_RESOLVE;
+	effect->resolve.host = gateway->host;
+	effect->resolve.port = gateway->port;
+	effect->resolve.transport = (uint8_t)gateway->transport;
+	effect->resolve.transport_given = gateway->transport_given;
+	effect->resolve.sips = gateway->sips;
+}
+
+/* The present destination: its side of the media first, if that changed, then the INVITE. */
+static void try_destination(struct call *call, const struct turn *turn)
+{
+	struct ctl_message *command = NULL;
+	bool first = call->attempt_count == 0;
+
+	attempt_begin(call, turn);
+	call_media_side(call, 1, &call->destinations[call->destination_next].remote.ip);
+	call->destination_next++;
+	if (call->exchange.late || first) {
+		call_offer_ready(call, turn);
+		return;
+	}
+	if (media_offer_again(call->media, turn->arena, &command) != OK) {
+		call_attempt_failed(call, turn, 500, "no_memory");
+		return;
+	}
+	if (command)
+		call_relay(call, turn, PURPOSE_AGAIN, command);
+	else
+		call_offer_ready(call, turn);
+}
+
+void calls_on_resolved(struct calls *calls, const struct turn *turn, struct handle owner,
+		       uint32_t purpose, const struct call_destination *found, size_t count)
+{
+	struct call *call = call_get(calls, owner);
+
+	if (!call || call->state != CALL_ROUTING || purpose != PURPOSE_RESOLVE)
+		return;
+	if (count > array_size(call->destinations))
+		count = array_size(call->destinations);
+	if (count == 0) {
+		attempt_begin(call, turn);
+		call_attempt_failed(call, turn, 503, "unresolvable");
+		return;
+	}
+	memcpy(call->destinations, found, count * sizeof(*found));
+	call->destination_count = (uint32_t)count;
+	try_destination(call, turn);
+}
+
+/* Call-ID of the callee's leg: no host in it, and it belongs to this worker. */
+static struct slice mint_call_id(struct call *call)
+{
+	const struct calls_config *config = &call->calls->config;
+	struct text text;
+
+	text_init_arena(&text, &call->arena, CALL_ID_CHARS);
+	do {
+		text.len = 0;
+		rand_text(config->rand, &text, CALL_ID_CHARS);
+	} while (text.err == OK &&
+		 calls_worker_of(&config->worker_key, config->workers, text_done(&text)) !=
+			 config->worker);
+	return text_done(&text);
+}
+
+/* "Name" <sip:user@us>: the caller as the callee may see him. */
+static void write_caller(struct text *text, const struct call *call, struct slice calling)
+{
+	const struct dialog_self *self = &call->legs[1].self;
+	struct policy_headers seen =
+		policy_headers(leg_trunk(call, 0), leg_trunk(call, 1), call->privacy);
+	bool anonymous = seen.anonymous || slice_eq_nocase(calling, SLICE("anonymous"));
+
+	if (anonymous) { /* RFC 3323 4.1.1.3 */
+		text_lit(text, "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
+		return;
+	}
+	/* A display name that names a host of the caller's side would not pass the last look. */
+	if (call->display.len > 0 && leak_find(&call->legs[0].secrets, call->display).len == 0) {
+		sip_write_quoted(text, call->display);
+		text_char(text, ' ');
+	}
+	text_lit(text, "<sip:");
+	if (calling.len > 0) {
+		sip_write_user(text, calling);
+		text_char(text, '@');
+	}
+	text_slice(text, self->host);
+	text_char(text, '>');
+}
+
+static void write_callee_uri(struct text *text, const struct call *call, struct slice called,
+			     bool with_transport)
+{
+	const struct conf_gateway *gateway =
+		&leg_trunk(call, 1)->gateways[call->legs[1].gateway];
+
+	text_slice(text, gateway->sips ? SLICE("sips:") : SLICE("sip:"));
+	if (called.len > 0) {
+		sip_write_user(text, called);
+		text_char(text, '@');
+	}
+	if (gateway->host_is_ip)
+		ip_write_reference(text, &gateway->ip);
+	else
+		text_slice(text, gateway->host);
+	if (gateway->port != 0) {
+		text_char(text, ':');
+		text_u64(text, gateway->port);
+	}
+	if (with_transport && gateway->transport == CONF_TCP)
+		text_lit(text, ";transport=tcp");
+}
+
+static enum err callee_dialog(struct call *call, const struct call_destination *to)
+{
+	const struct route_target *target = present_target(call);
+	struct leg *callee = &call->legs[1];
+	struct calls *calls = call->calls;
+	struct flow flow = { .transport = to->transport, .listener = FLOW_NO_LISTENER,
+			     .remote = to->remote };
+	struct text text;
+	enum err err;
+
+	dialog_unlist(&calls->dialogs, &callee->dialog);
+	callee->dialog = (struct dialog){ .owner = call->self, .leg = 1, .flow = flow };
+	callee->ack_cseq = 0;
+	err = leg_find_self(call, 1, &callee->dialog.flow);
+	if (err != OK)
+		return err;
+	callee->dialog.call_id = mint_call_id(call);
+	text_init_arena(&text, &call->arena, DIALOG_TAG_CHARS + 1);
+	rand_text(calls->config.rand, &text, DIALOG_TAG_CHARS);
+	callee->dialog.local_tag = text_done(&text);
+	call_collect_secrets(call);
+	text_init_arena(&text, &call->arena, 128);
+	write_caller(&text, call, target->calling_out);
+	callee->dialog.local = text_done(&text);
+	text_init_arena(&text, &call->arena, 96);
+	text_char(&text, '<');
+	write_callee_uri(&text, call, target->called_out, false);
+	text_char(&text, '>');
+	callee->dialog.remote = text_done(&text);
+	text_init_arena(&text, &call->arena, 96);
+	write_callee_uri(&text, call, target->called_out, true);
+	callee->dialog.remote_target = text_done(&text);
+	callee->dialog.target_room = 0;
+	if (call->arena.exhausted || text.err != OK)
+		return ERR_NOMEM;
+	dialog_list(&calls->dialogs, &callee->dialog);
+	return OK;
+}
+
+static struct slice identity_headers(struct call *call, const struct turn *turn)
+{
+	struct policy_headers seen =
+		policy_headers(leg_trunk(call, 0), leg_trunk(call, 1), call->privacy);
+	struct text text;
+
+	if (!seen.identity)
+		return SLICE_NONE;
+	text_init_arena(&text, turn->arena, 256);
+	if (call->identity.len > 0) {
+		text_lit(&text, "P-Asserted-Identity: <sip:");
+		sip_write_user(&text, call->identity);
+		text_char(&text, '@');
+		text_slice(&text, call->legs[1].self.host);
+		text_lit(&text, ">\r\n");
+	}
+	if (call->privacy.len > 0) {
+		text_lit(&text, "Privacy: ");
+		text_slice(&text, call->privacy);
+		text_lit(&text, "\r\n");
+	}
+	return text_done(&text);
+}
+
+void call_offer_ready(struct call *call, const struct turn *turn)
+{
+	const struct conf_trunk *trunk;
+	struct leg_request invite = { .method = SIP_INVITE,
+				      .purpose = TXN_FOR_INVITE,
+				      .contact = true };
+	enum err err;
+
+	if (call->attempt_count == 0) { /* the ports came: now the first target */
+		call_next_target(call, turn);
+		return;
+	}
+	trunk = leg_trunk(call, 1);
+	err = callee_dialog(call, &call->destinations[call->destination_next - 1]);
+	if (err != OK) {
+		call_attempt_failed(call, turn, 503, err == ERR_NOENT ? "no_listener" : "no_memory");
+		return;
+	}
+	if (!call->exchange.late) {
+		invite.body = media_offer_out(call->media, turn->arena);
+		invite.content_type = SLICE("application/sdp");
+	}
+	invite.headers = identity_headers(call, turn);
+	invite.max_forwards = call->max_forwards - 1;
+	call->state = CALL_CALLING;
+	err = call_request(call, turn, 1, &invite, &call->exchange.client_cseq,
+			   &call->exchange.client_txn);
+	if (err != OK) {
+		call_attempt_failed(call, turn, err == ERR_REFUSED ? 500 : 503,
+				    err == ERR_REFUSED ? "leak_blocked" : "no_memory");
+		return;
+	}
+	call_timer_start(call, TIMER_NO_RESPONSE, turn, trunk->no_answer_ms);
+}
+
+/* What the caller hears when nobody took the call. A failure of a trunk of ours is not his: 503
+ * would tell him to leave us alone (RFC 3261 16.7 step 6), a challenge or redirection is not for
+ * him. */
+static uint16_t caller_code(uint16_t code)
+{
+	if (code == 0)
+		return 480;
+	if (code == 401 || code == 407)
+		return 403;
+	if (code < 400)
+		return 480;
+	return code == 503 ? 500 : code;
+}
+
+static const char *result_of(uint16_t code)
+{
+	static const struct {
+		uint16_t code;
+		const char *result;
+	} table[] = {
+		{ 408, "no_answer" }, { 480, "no_answer" }, { 486, "busy" },
+		{ 487, "cancelled" }, { 600, "busy" },
+	};
+
+	for (size_t i = 0; i < array_size(table); i++)
+		if (table[i].code == code)
+			return table[i].result;
+	return code >= 500 && code < 600 ? "failed" : "rejected";
+}
+
+static void caller_final(struct call *call, const struct turn *turn, const char *cause)
+{
+	uint16_t peer_code = call->last_code;
+	bool local = call->attempt_count > 0 &&
+		     call->attempts[call->attempt_count - 1].sip_code == 0;
+	/* Nothing could be sent at all: that is ours to say (and at once). */
+	uint16_t code = local && peer_code == 503 ? 503 : caller_code(peer_code);
+	struct reply reply = {
+		.status = code,
+		.retry_after_s = code == 503 ? 1 + rand_below(call->calls->config.rand, 10) : 0,
+	};
+
+	call_reply(call, turn, 0, call->exchange.server_txn, &reply);
+	call_end(call, turn, local ? "sbc" : "callee", code, result_of(peer_code), cause);
+}
+
+void call_attempt_failed(struct call *call, const struct turn *turn, uint16_t code,
+			 const char *reason)
+{
+	bool answered = slice_eq(slice_text(reason), SLICE("answered"));
+	bool local = !answered && code != 0 && !slice_eq(slice_text(reason), SLICE("ring_timeout"));
+	const struct conf_trunk *trunk = leg_trunk(call, 1);
+
+	call_timer_stop(call, TIMER_NO_RESPONSE);
+	call_timer_stop(call, TIMER_RING);
+	call->exchange.client_txn = HANDLE_NONE;
+	call->last_code = code;
+	attempt_done(call, turn, answered ? code : 0, answered ? "rejected" : reason);
+	if (answered ? !route_may_fail_over(trunk, code) : !local) {
+		caller_final(call, turn, reason);
+		return;
+	}
+	call->state = CALL_ROUTING;
+	if (call->destination_next < call->destination_count)
+		try_destination(call, turn);
+	else if (call->target_next < call->target_count)
+		call_next_target(call, turn);
+	else
+		caller_final(call, turn, reason);
+}
+
+/* ---- the callee's responses ---- */
+
+/* 18x towards the caller, with the answer's SDP when one came (early media). */
+static void relay_provisional(struct call *call, const struct turn *turn, uint16_t status)
+{
+	struct reply reply = { .status = status, .contact = true };
+
+	if (!call->exchange.late && media_answered(call->media))
+		reply.sdp = media_answer_out(call->media, turn->arena);
+	if (!call->rang_ms)
+		call->rang_ms = turn->now_ms;
+	call_reply(call, turn, 0, call->exchange.server_txn, &reply);
+	call_timer_start(call, TIMER_PROVISIONAL, turn, CALL_PROVISIONAL_MS);
+}
+
+/* An answer in a provisional response. False: unusable, and left alone until the 2xx. */
+static bool early_answer(struct call *call, const struct turn *turn, const struct sip_msg *msg)
+{
+	struct ctl_message *command = NULL;
+	struct media_verdict verdict;
+	struct slice sdp;
+
+	if (call->exchange.late || msg->body.len == 0 ||
+	    sip_body_find(msg, SLICE("application/sdp"), &sdp) != OK)
+		return false;
+	if (media_answer_in(call->media, sdp, turn->arena, &command, &verdict) != OK)
+		return false;
+	if (command)
+		call_relay(call, turn, PURPOSE_NONE, command);
+	return true;
+}
+
+static void on_provisional(struct call *call, const struct turn *turn, const struct sip_msg *msg)
+{
+	struct dialog *dialog = &call->legs[1].dialog;
+	bool fork = dialog->established && msg->to_tag.len > 0 &&
+		    !slice_eq(dialog->remote_tag, msg->to_tag);
+
+	if (call->state == CALL_CALLING) {
+		call_timer_stop(call, TIMER_NO_RESPONSE);
+		call->state = CALL_PROCEEDING;
+		call_timer_start(call, TIMER_RING, turn,
+				 (uint64_t)leg_trunk(call, 1)->ring_timeout_s * 1000);
+	}
+	if (msg->status == 100 || msg->status == 199)
+		return;
+	if (msg->to_tag.len > 0 && !fork &&
+	    dialog_establish(dialog, &call->arena, msg) != OK)
+		return;
+	leak_add(&call->legs[1].secrets, dialog->remote_tag);
+	/* The caller has one tag of ours and so hears one answer; another fork only rings. */
+	if (!fork)
+		early_answer(call, turn, msg);
+	relay_provisional(call, turn, msg->status);
+}
+
+void call_on_invite_response(struct call *call, const struct turn *turn, const struct sip_msg *msg)
+{
+	if (msg->status < 200) {
+		on_provisional(call, turn, msg);
+	} else if (msg->status < 300) {
+		call_timer_stop(call, TIMER_NO_RESPONSE);
+		call_timer_stop(call, TIMER_RING);
+		attempt_done(call, turn, msg->status, "answered");
+		call_on_2xx(call, turn, msg);
+	} else {
+		call_attempt_failed(call, turn, msg->status, "answered");
+	}
+}

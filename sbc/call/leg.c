@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ * Where a leg stands: how its peer sees us, where its requests go, and what of it the other leg must
+ * not see. */
+#include "sbc/call/call_priv.h"
+
+static bool listener_fits(const struct conf_listener *listener, const struct flow *flow)
+{
+	if ((unsigned)listener->transport != flow->transport)
+		return false;
+	if (flow->local.ip.family != IP_NONE)
+		return listener->port == flow->local.port &&
+		       (ip_eq(&listener->address, &flow->local.ip) ||
+			ip_unspecified(&listener->address));
+	return listener->address.family == flow->remote.ip.family;
+}
+
+enum err leg_find_self(struct call *call, unsigned leg, struct flow *flow)
+{
+	const struct conf_realm *realm = leg_realm(call, leg);
+	struct dialog_self *self = &call->legs[leg].self;
+	struct text text;
+
+	for (size_t i = 0; i < realm->listener_count; i++) {
+		const struct conf_listener *listener = &realm->listeners[i];
+
+		if (!listener_fits(listener, flow))
+			continue;
+		if (flow->local.ip.family == IP_NONE)
+			flow->local = (struct endpoint){ listener->address, listener->port };
+		self->port = listener->port;
+		self->transport = flow->transport;
+		self->host = listener->advertise;
+		if (self->host.len > 0)
+			return OK;
+		text_init_arena(&text, &call->arena, 48);
+		ip_write_reference(&text, &listener->address);
+		self->host = text_done(&text);
+		return text.err;
+	}
+	return ERR_NOENT;
+}
+
+/* The address that a URI names, if it is one. */
+static bool uri_endpoint(struct slice uri_text, struct endpoint *ret, bool *ret_lr)
+{
+	struct sip_uri uri;
+	struct slice value;
+
+	if (sip_uri_parse(uri_text, &uri) != OK || uri.ip.family == IP_NONE)
+		return false;
+	*ret = (struct endpoint){ uri.ip, uri.port };
+	if (ret->port == 0)
+		ret->port = uri.scheme == SIP_SCHEME_SIPS ? 5061 : 5060;
+	*ret_lr = sip_param_find(uri.params, SLICE("lr"), &value);
+	return true;
+}
+
+void leg_find_next_hop(struct call *call, unsigned leg)
+{
+	struct dialog *dialog = &call->legs[leg].dialog;
+	struct slice uri = dialog->remote_target;
+	struct sip_address route;
+	struct endpoint to;
+	bool lr;
+
+	/* Behind a NAT, and on a connection, the flow is the only way that is known to work. */
+	if (leg_trunk(call, leg)->nat || dialog->flow.transport != SIP_UDP)
+		return;
+	if (dialog->route_count > 0) {
+		if (sip_address_parse(dialog->routes[0], &route) != OK)
+			return;
+		uri = route.uri_text;
+	}
+	if (!uri_endpoint(uri, &to, &lr) || to.ip.family != dialog->flow.local.ip.family ||
+	    ip_unspecified(&to.ip) || ip_multicast(&to.ip))
+		return;
+	/* Only where this trunk may be: a Contact must not aim us at anything else. */
+	if (ip_eq(&to.ip, &dialog->flow.remote.ip) ||
+	    settings_trunk_by_source(call->settings, call->legs[leg].realm, &to.ip) ==
+		    call->legs[leg].trunk)
+		dialog->flow.remote = to;
+}
+
+/* ---- secrets ---- */
+
+/* What the peer of `leg` sees anyway is no secret to it. */
+static bool shown_on(const struct call *call, unsigned leg, struct slice text)
+{
+	const struct leg *on = &call->legs[leg];
+	char storage[ENDPOINT_TEXT_BYTES];
+	struct text ip;
+
+	if (slice_eq(text, on->self.host))
+		return true;
+	text_init(&ip, storage, sizeof(storage));
+	ip_write(&ip, &on->dialog.flow.remote.ip);
+	if (slice_eq(text, text_done(&ip)))
+		return true;
+	return leg == 1 &&
+	       slice_eq(text, leg_trunk(call, 1)->gateways[on->gateway].host);
+}
+
+static void add_secret(struct call *call, unsigned leg, struct slice text)
+{
+	if (!shown_on(call, !leg, text))
+		leak_add(&call->legs[leg].secrets, text);
+}
+
+static void add_uri_host(struct call *call, unsigned leg, struct slice uri_text)
+{
+	struct sip_uri uri;
+
+	if (sip_uri_parse(uri_text, &uri) == OK &&
+	    !slice_eq_nocase(uri.host, SLICE("anonymous.invalid")))
+		add_secret(call, leg, slice_trim(uri.host, 0));
+}
+
+static void add_party_host(struct call *call, unsigned leg, struct slice party)
+{
+	struct sip_address address;
+
+	if (sip_address_parse(party, &address) == OK)
+		add_uri_host(call, leg, address.uri_text);
+}
+
+void call_add_target_secret(struct call *call, unsigned leg)
+{
+	add_uri_host(call, leg, call->legs[leg].dialog.remote_target);
+}
+
+static void collect(struct call *call, unsigned leg)
+{
+	struct leg *on = &call->legs[leg];
+	struct text ip;
+
+	on->secrets = (struct leak_set){ 0 };
+	add_secret(call, leg, on->dialog.call_id);
+	add_secret(call, leg, on->dialog.local_tag);
+	add_secret(call, leg, on->dialog.remote_tag);
+	text_init_arena(&ip, &call->arena, 48);
+	ip_write(&ip, &on->dialog.flow.remote.ip);
+	add_secret(call, leg, text_done(&ip));
+	add_secret(call, leg, on->self.host);
+	if (leg == 0) {
+		add_party_host(call, leg, on->dialog.remote);
+		call_add_target_secret(call, leg);
+	}
+}
+
+/* Once both legs are known, and again for each new target. */
+void call_collect_secrets(struct call *call)
+{
+	collect(call, 0);
+	collect(call, 1);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT
+ * Re-INVITE, and UPDATE with an offer: one exchange at a time, whoever begins it (RFC 3261 14,
+ * RFC 3311, RFC 6141). What fails leaves the session exactly as it was; only 408 and 481 end it. */
+#include "sbc/call/call_priv.h"
+
+/* Another exchange is under way: 491 or 500 (14.2). */
+static void refuse_glare(struct call *call, const struct turn *turn, unsigned leg,
+			 struct handle txn)
+{
+	const struct exchange *exchange = &call->exchange;
+	bool unanswered = exchange->from == leg && exchange->state != EXCHANGE_ACK &&
+			  exchange->state != EXCHANGE_CANCELLED;
+	struct reply reply = { .status = 491 };
+
+	if (unanswered) {
+		reply.status = 500;
+		reply.retry_after_s = 1 + rand_below(call->calls->config.rand, 10);
+	}
+	call_reply(call, turn, leg, txn, &reply);
+}
+
+static void send_on(struct call *call, const struct turn *turn, struct slice sdp)
+{
+	struct exchange *exchange = &call->exchange;
+	unsigned other = !exchange->from;
+	struct leg_request request = { .method = exchange->client_method,
+				       .purpose = TXN_FOR_INVITE,
+				       .contact = true,
+				       .body = sdp };
+
+	if (sdp.len > 0)
+		request.content_type = SLICE("application/sdp");
+	exchange->state = EXCHANGE_SENT;
+	if (call_request(call, turn, other, &request, &exchange->client_cseq,
+			 &exchange->client_txn) != OK)
+		call_exchange_failed(call, turn, 500);
+}
+
+void call_on_reinvite(struct call *call, const struct turn *turn, unsigned leg,
+		      const struct sip_msg *msg, struct handle txn)
+{
+	struct leg *on = &call->legs[leg];
+	struct ctl_message *command = NULL;
+	struct media_verdict verdict = { 0 };
+	struct slice sdp = SLICE_NONE;
+	struct dialog asked = on->dialog;
+	enum err err = OK;
+
+	if (call->exchange.state != EXCHANGE_IDLE || call->state != CALL_ANSWERED) {
+		refuse_glare(call, turn, leg, txn);
+		return;
+	}
+	if (msg->body.len > 0)
+		err = sip_body_find(msg, SLICE("application/sdp"), &sdp);
+	if (err != OK) {
+		call_reply(call, turn, leg, txn,
+			   &(struct reply){ .status = err == ERR_NOENT ? 415 : 400, .accept = true });
+		return;
+	}
+	/* The new target counts once the exchange succeeds; it is kept beside the old one. */
+	asked.remote_target = on->new_target;
+	asked.target_room = on->new_target_room;
+	if (sip_value(msg, SIP_HDR_CONTACT).len > 0) {
+		err = dialog_refresh(&asked, &call->arena, msg);
+		on->new_target = asked.remote_target;
+		on->new_target_room = asked.target_room;
+	}
+	if (err == OK && sdp.len > 0)
+		err = media_offer_in(call->media, leg, sdp, turn->arena, &command, &verdict);
+	if (err != OK) {
+		uint16_t status = err == ERR_REFUSED ? verdict.status :
+				  err == ERR_NOMEM   ? 503 :
+						       400;
+
+		call_reply_code(call, turn, leg, txn, status);
+		return;
+	}
+	call->exchange = (struct exchange){
+		.state = EXCHANGE_PORTS,
+		.from = (uint8_t)leg,
+		.late = sdp.len == 0,
+		.method = msg->method,
+		.client_method = msg->method == SIP_UPDATE && call->legs[!leg].allows_update ?
+					 SIP_UPDATE :
+					 SIP_INVITE,
+		.server_txn = txn,
+		.server_cseq = msg->cseq.number,
+	};
+	txn_set_user(call->calls->config.txns, txn, (struct txn_user){ .owner = call->self });
+	if (msg->method == SIP_INVITE)
+		call_reply_code(call, turn, leg, txn, 100);
+	if (command)
+		call_relay(call, turn, PURPOSE_REOFFER, command);
+	else
+		call_reoffer_ready(call, turn);
+}
+
+void call_reoffer_ready(struct call *call, const struct turn *turn)
+{
+	if (call->exchange.state != EXCHANGE_PORTS)
+		return;
+	send_on(call, turn,
+		call->exchange.late ? SLICE_NONE : media_offer_out(call->media, turn->arena));
+}
+
+/* The exchange is over without success: the old terms hold, and the one who began hears `code`. */
+void call_exchange_failed(struct call *call, const struct turn *turn, uint16_t code)
+{
+	struct exchange *exchange = &call->exchange;
+	struct ctl_message *command = NULL;
+	bool told = exchange->state == EXCHANGE_CANCELLED;
+
+	if (media_exchange_open(call->media) &&
+	    media_rollback(call->media, turn->arena, &command) == OK && command)
+		call_relay(call, turn, PURPOSE_NONE, command);
+	exchange->state = EXCHANGE_IDLE;
+	if (!told)
+		call_reply_code(call, turn, exchange->from, exchange->server_txn, code);
+	if (code != 408 && code != 481)
+		return;
+	/* 12.2.1.2: the other dialog is gone. */
+	call_terminate(call, turn, 2, code, call_reason_make(turn, "SIP", code));
+	call_end(call, turn, exchange->from == 0 ? "callee" : "caller", code, "answered",
+		 "dialog_lost");
+}
+
+/* A CANCEL for a re-INVITE: 487 now; what the other leg says to it is awaited. */
+void call_exchange_cancelled(struct call *call, const struct turn *turn)
+{
+	struct exchange *exchange = &call->exchange;
+	struct ctl_message *command = NULL;
+
+	if (exchange->state != EXCHANGE_SENT && exchange->state != EXCHANGE_PORTS)
+		return;
+	call_reply_code(call, turn, exchange->from, exchange->server_txn, 487);
+	if (media_exchange_open(call->media) &&
+	    media_rollback(call->media, turn->arena, &command) == OK && command)
+		call_relay(call, turn, PURPOSE_NONE, command);
+	if (exchange->state == EXCHANGE_PORTS) {
+		exchange->state = EXCHANGE_IDLE;
+		return;
+	}
+	exchange->state = EXCHANGE_CANCELLED;
+	if (exchange->provisional)
+		cancel_send(call->calls, turn, exchange->client_txn, SLICE_NONE);
+}
+
+static uint16_t passed_on(uint16_t code)
+{
+	if (code < 400 || code == 401 || code == 407)
+		return 488; /* a challenge or redirection is not for the other side */
+	return code == 503 ? 500 : code;
+}
+
+static void commit_target(struct call *call)
+{
+	struct leg *on = &call->legs[call->exchange.from];
+
+	if (on->new_target.len > 0)
+		(void)!dialog_keep(&call->arena, on->new_target, &on->dialog.remote_target,
+				   &on->dialog.target_room);
+	on->new_target.len = 0;
+	leg_find_next_hop(call, call->exchange.from);
+}
+
+void call_on_reinvite_response(struct call *call, const struct turn *turn,
+			       const struct effect *effect)
+{
+	struct exchange *exchange = &call->exchange;
+	const struct sip_msg *msg = effect->txn.msg;
+
+	if (exchange->state != EXCHANGE_SENT && exchange->state != EXCHANGE_CANCELLED) {
+		if (msg->status / 100 == 2)
+			stray_2xx(call, turn, effect);
+		return;
+	}
+	if (msg->status < 200) {
+		if (exchange->state == EXCHANGE_CANCELLED && !exchange->provisional)
+			cancel_send(call->calls, turn, exchange->client_txn, SLICE_NONE);
+		exchange->provisional = true;
+	} else if (exchange->state == EXCHANGE_CANCELLED) {
+		/* Too late to take back: acknowledged, and the old session kept here. */
+		if (msg->status / 100 == 2 && exchange->client_method == SIP_INVITE)
+			call_ack(call, turn, !exchange->from, exchange->client_cseq, SLICE_NONE);
+		exchange->state = EXCHANGE_IDLE;
+	} else if (msg->status < 300) {
+		commit_target(call);
+		call_on_2xx(call, turn, msg);
+	} else {
+		call_exchange_failed(call, turn, passed_on(msg->status));
+	}
+}

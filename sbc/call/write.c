@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ * Everything that leaves is written here from the leg's own terms, and looked at once more for traces
+ * of the other leg before it goes. */
+#include "sbc/call/call_priv.h"
+
+#define MESSAGE_FIRST_BYTES 2048u
+#define CALL_MAX_FORWARDS 70
+
+void call_allow_write(struct text *text)
+{
+	text_lit(text, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE\r\n");
+}
+
+bool call_clean(struct call *call, unsigned leg, struct slice bytes)
+{
+	struct slice hit = leak_find(&call->legs[!leg].secrets, bytes);
+
+	if (hit.len == 0)
+		return true;
+	call->calls->figures.leaks_blocked++;
+	return false;
+}
+
+static void write_reply_headers(struct text *text, const struct reply *reply,
+				const struct dialog_self *self)
+{
+	if (reply->contact && self)
+		dialog_contact_write(text, self);
+	if (reply->allow)
+		call_allow_write(text);
+	if (reply->accept)
+		text_lit(text, "Accept: application/sdp\r\n");
+	if (reply->retry_after_s > 0) {
+		text_lit(text, "Retry-After: ");
+		text_u64(text, reply->retry_after_s);
+		text_lit(text, "\r\n");
+	}
+	if (reply->unsupported.len > 0) {
+		text_lit(text, "Unsupported: ");
+		text_slice(text, reply->unsupported);
+		text_lit(text, "\r\n");
+	}
+	if (reply->sdp.len > 0)
+		sip_write_body(text, SLICE("application/sdp"), reply->sdp);
+	else
+		sip_write_body(text, reply->content_type, reply->body);
+}
+
+void reply_plain(struct calls *calls, const struct turn *turn, struct handle txn,
+		 const struct reply *reply, struct slice to_tag)
+{
+	const struct sip_reply_head *head = txn_reply_head(calls->config.txns, txn);
+	struct text text;
+
+	if (!head)
+		return;
+	text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
+	sip_reply_write(&text, head, reply->status, SLICE_NONE, to_tag, false);
+	write_reply_headers(&text, reply, NULL);
+	if (text.err == OK)
+		(void)!txn_respond(calls->config.txns, txn, reply->status, text_done(&text),
+				   turn->now_ms, turn->out);
+}
+
+void call_reply(struct call *call, const struct turn *turn, unsigned leg, struct handle txn,
+		const struct reply *reply)
+{
+	struct txn_table *txns = call->calls->config.txns;
+	const struct sip_reply_head *head = txn_reply_head(txns, txn);
+	struct text text;
+
+	if (!head)
+		return;
+	text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
+	sip_reply_write(&text, head, reply->status, SLICE_NONE,
+			reply->status == 100 ? SLICE_NONE : call->legs[leg].dialog.local_tag,
+			reply->contact);
+	write_reply_headers(&text, reply, &call->legs[leg].self);
+	if (text.err != OK)
+		return; /* over the quota: the peer asks again, or gives up */
+	if (!call_clean(call, leg, text_done(&text))) {
+		struct reply bare = { .status = reply->status < 300 && reply->status > 100 ?
+							(uint16_t)500 :
+							reply->status };
+
+		if (reply->status > 100 && reply->status < 200)
+			return;
+		text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
+		sip_reply_write(&text, head, bare.status, SLICE_NONE,
+				call->legs[leg].dialog.local_tag, false);
+		write_reply_headers(&text, &bare, NULL);
+	}
+	(void)!txn_respond(txns, txn, reply->status, text_done(&text), turn->now_ms, turn->out);
+}
+
+void call_reply_code(struct call *call, const struct turn *turn, unsigned leg, struct handle txn,
+		     uint16_t status)
+{
+	call_reply(call, turn, leg, txn, &(struct reply){ .status = status });
+}
+
+enum err call_request(struct call *call, const struct turn *turn, unsigned leg,
+		      const struct leg_request *request, uint32_t *ret_cseq,
+		      struct handle *ret_txn)
+{
+	struct leg *on = &call->legs[leg];
+	struct dialog_request head = {
+		.method = request->method,
+		.cseq = ++on->dialog.local_cseq,
+		.max_forwards = request->max_forwards ? request->max_forwards : CALL_MAX_FORWARDS,
+		.self = &on->self,
+	};
+	struct txn_request txn = {
+		.method = request->method,
+		.flow = on->dialog.flow,
+		.user = { .owner = call->self, .leg = leg, .purpose = request->purpose },
+	};
+	struct handle ignored;
+	struct text text;
+	char sent_by[300];
+	struct text sent_by_text;
+	char branch[64];
+	struct text branch_text;
+
+	text_init(&branch_text, branch, sizeof(branch));
+	txn_branch_write(&branch_text, call->calls->config.rand);
+	head.branch = text_done(&branch_text);
+	text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
+	dialog_request_write(&text, &on->dialog, &head);
+	if (request->contact) {
+		dialog_contact_write(&text, &on->self);
+		call_allow_write(&text);
+	}
+	text_slice(&text, request->headers);
+	sip_write_body(&text, request->content_type, request->body);
+	if (text.err != OK)
+		return text.err;
+	if (!call_clean(call, leg, text_done(&text)))
+		return ERR_REFUSED;
+	text_init(&sent_by_text, sent_by, sizeof(sent_by));
+	dialog_sent_by_write(&sent_by_text, &on->self);
+	txn.branch = head.branch;
+	txn.sent_by = text_done(&sent_by_text);
+	txn.bytes = text_done(&text);
+	if (ret_cseq)
+		*ret_cseq = head.cseq;
+	return txn_request(call->calls->config.txns, &txn, turn->now_ms, turn->out,
+			   ret_txn ? ret_txn : &ignored);
+}
+
+/* An ACK to a 2xx: its own branch, the INVITE's CSeq number, no transaction. It is kept, for every
+ * repeated 2xx gets the same bytes (RFC 3261 13.2.2.4). */
+void call_ack(struct call *call, const struct turn *turn, unsigned leg, uint32_t cseq,
+	      struct slice sdp)
+{
+	struct leg *on = &call->legs[leg];
+	struct dialog_request head = {
+		.method = SIP_ACK,
+		.cseq = cseq,
+		.max_forwards = CALL_MAX_FORWARDS,
+		.self = &on->self,
+	};
+	struct text text;
+	char branch[64];
+	struct text branch_text;
+
+	text_init(&branch_text, branch, sizeof(branch));
+	txn_branch_write(&branch_text, call->calls->config.rand);
+	head.branch = text_done(&branch_text);
+	text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
+	dialog_request_write(&text, &on->dialog, &head);
+	sip_write_body(&text, SLICE("application/sdp"), sdp);
+	on->ack_owed = false;
+	on->confirmed = true;
+	on->ack_cseq = cseq;
+	if (text.err != OK || !call_clean(call, leg, text_done(&text)) ||
+	    dialog_keep(&call->arena, text_done(&text), &on->ack, &on->ack_room) != OK) {
+		on->ack_cseq = 0;
+		return;
+	}
+	effects_send(turn->out, &on->dialog.flow, text_done(&text), HANDLE_NONE);
+}
+
+/* Protocol and cause number of the first usable Reason value (RFC 3326); its text stays behind. */
+struct slice call_reason_copy(const struct turn *turn, const struct sip_msg *msg)
+{
+	struct sip_cursor cursor = { 0 };
+	struct slice value;
+
+	while (sip_next(msg, SIP_HDR_REASON, &cursor, &value)) {
+		struct slice params = value;
+		struct slice protocol;
+		struct slice cause;
+		uint32_t number;
+
+		if (!slice_cut_char(&params, ';', &protocol) ||
+		    !sip_param_find(params, SLICE("cause"), &cause) ||
+		    parse_u32(cause, &number) != OK || number > 999)
+			continue;
+		protocol = slice_trim(protocol, CC_LWS);
+		if (slice_eq_nocase(protocol, SLICE("Q.850")))
+			return call_reason_make(turn, "Q.850", number);
+		if (slice_eq_nocase(protocol, SLICE("SIP")))
+			return call_reason_make(turn, "SIP", number);
+	}
+	return SLICE_NONE;
+}
+
+struct slice call_reason_make(const struct turn *turn, const char *protocol, unsigned cause)
+{
+	return arena_printf(turn->arena, "Reason: %s;cause=%u\r\n", protocol, cause);
+}

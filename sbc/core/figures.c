@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ * What the process tells of itself in the shared map. Series with a trunk's name are made when the
+ * trunk is first heard of and found again by its name.
+ * lint: owns storage because a trunk's series are remembered for the life of the worker. */
+#include "sbc/core/core_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/base/hash.h"
+
+const double figures_setup_bounds[FIGURES_SETUP_BOUNDS] = { 0.05, 0.1, 0.25, 0.5, 1, 2,
+							    3,	  5,   8,    13,  20 };
+
+static const char *const reject_names[REJECT_COUNT] = {
+	[REJECT_ACL] = "acl",	      [REJECT_MALFORMED] = "malformed",
+	[REJECT_NO_ROUTE] = "no_route", [REJECT_LIMIT] = "limit",
+	[REJECT_OVERLOAD] = "overload", [REJECT_RELAY_DOWN] = "relay_down",
+	[REJECT_METHOD] = "method",   [REJECT_LOOP] = "loop",
+};
+
+static stats_id labelled(struct stats *stats, enum stats_kind kind, const char *name,
+			 const char *key, const char *value, const char *help)
+{
+	char labels[STATS_LABELS_BYTES];
+
+	snprintf(labels, sizeof(labels), "%s=\"%s\"", key, value);
+	return stats_series(stats, kind, name, labels, help);
+}
+
+static void init_messages(struct core *core)
+{
+	struct figures *figures = &core->figures;
+
+	for (unsigned i = 0; i < SIP_METHOD_COUNT; i++) {
+		struct slice method = i ? sip_method_text((enum sip_method)i) : SLICE("other");
+		char name[32];
+
+		snprintf(name, sizeof(name), "%.*s", SLICE_ARG(method));
+		figures->requests[i] =
+			labelled(core->stats, STATS_COUNTER, "sbc_sip_requests_received_total",
+				 "method", name, "SIP requests that parsed well");
+	}
+	for (unsigned i = 1; i < 7; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "%uxx", i);
+		figures->responses[i] =
+			labelled(core->stats, STATS_COUNTER, "sbc_sip_responses_received_total",
+				 "class", name, "SIP responses that parsed well");
+	}
+	for (unsigned i = 0; i < REJECT_COUNT; i++)
+		figures->rejected[i] =
+			labelled(core->stats, STATS_COUNTER, "sbc_requests_rejected_total",
+				 "reason", reject_names[i], "requests that were refused");
+	for (unsigned i = 0; i < FIGURES_EDGE && edge_counter_name(i); i++)
+		figures->edge[i] = labelled(core->stats, STATS_COUNTER, "sbc_edge_events_total",
+					    "event", edge_counter_name(i),
+					    "what happened at the SIP sockets");
+}
+
+void figures_init(struct core *core)
+{
+	static const struct {
+		size_t offset;
+		enum stats_kind kind;
+		const char *name;
+		const char *help;
+	} table[] = {
+#define ROW(field, kind, name, help) { offsetof(struct figures, field), kind, name, help }
+		ROW(calls_live, STATS_GAUGE, "sbc_calls_live", "calls that hold a slot"),
+		ROW(transactions, STATS_GAUGE, "sbc_sip_transactions_active",
+		    "SIP transactions, lingering ones included"),
+		ROW(relay_up, STATS_GAUGE, "sbc_relay_connected", "workers with a line to the relay"),
+		ROW(connections, STATS_GAUGE, "sbc_connections_active", "SIP connections"),
+		ROW(malformed, STATS_COUNTER, "sbc_sip_parse_errors_total",
+		    "messages that could not be parsed"),
+		ROW(leaks_blocked, STATS_COUNTER, "sbc_leaks_blocked_total",
+		    "messages held back because they would have shown the other side"),
+		ROW(retransmissions, STATS_COUNTER, "sbc_sip_retransmissions_total",
+		    "messages that were sent again"),
+		ROW(timeouts, STATS_COUNTER, "sbc_sip_transaction_timeouts_total",
+		    "transactions without a final response"),
+		ROW(cdrs_written, STATS_COUNTER, "sbc_cdrs_written_total",
+		    "finished calls in the journal"),
+		ROW(cdrs_lost, STATS_COUNTER, "sbc_cdrs_lost_total",
+		    "finished calls that the journal could not take"),
+		ROW(slow_turns, STATS_COUNTER, "sbc_slow_turns_total", "wake-ups of over 20 ms"),
+		ROW(memory, STATS_GAUGE, "sbc_memory_pool_bytes", "memory in use by arenas"),
+#undef ROW
+	};
+	struct figures *figures = &core->figures;
+
+	for (size_t i = 0; i < array_size(table); i++)
+		*(stats_id *)(void *)((char *)figures + table[i].offset) =
+			stats_series(core->stats, table[i].kind, table[i].name, "", table[i].help);
+	init_messages(core);
+}
+
+void figures_reject(struct worker *worker, enum reject_reason reason)
+{
+	stats_add(worker->row, worker->core->figures.rejected[reason], 1);
+}
+
+void figures_tick(struct loop *loop, void *owner)
+{
+	struct worker *worker = owner;
+	struct figures *figures = &worker->core->figures;
+	const struct edge_counters *edge = edge_counters(worker->edge);
+	const struct txn_counters *txns = txn_counters(worker->txns);
+
+	stats_set(worker->row, figures->calls_live, calls_live(worker->calls));
+	stats_set(worker->row, figures->transactions, txn_count(worker->txns));
+	stats_set(worker->row, figures->relay_up, worker->link.up);
+	stats_set(worker->row, figures->connections, edge_connections(worker->edge));
+	stats_set(worker->row, figures->leaks_blocked,
+		  calls_figures(worker->calls)->leaks_blocked);
+	stats_set(worker->row, figures->retransmissions, txns->sent_again);
+	stats_set(worker->row, figures->timeouts, txns->timeouts + txns->ack_timeouts);
+	stats_set(worker->row, figures->cdrs_written, journal_figures(worker->journal)->written);
+	stats_set(worker->row, figures->cdrs_lost, journal_figures(worker->journal)->lost);
+	stats_set(worker->row, figures->slow_turns, loop->slow_turns);
+	stats_set(worker->row, figures->memory, worker->cache->used_bytes);
+	for (unsigned i = 0; i < FIGURES_EDGE && edge_counter_name(i); i++)
+		stats_set(worker->row, figures->edge[i], ((const uint64_t *)edge)[i]);
+	loop_timer_start(loop, &worker->tick, 1000);
+}
+
+/* ---- by trunk ---- */
+
+struct trunk_figures {
+	struct map_node node;
+	stats_id attempts;
+	stats_id answered;
+	stats_id setup_seconds;
+	stats_id duration_sum_ms;
+};
+
+static struct trunk_figures *trunk_figures(struct worker *worker, struct slice name,
+					   const char *direction)
+{
+	struct stats *stats = worker->core->stats;
+	char labels[STATS_LABELS_BYTES];
+	struct trunk_figures *found;
+	struct hash128 key;
+	struct map_node *node;
+
+	snprintf(labels, sizeof(labels), "trunk=\"%.*s\",direction=\"%s\"", SLICE_ARG(name),
+		 direction);
+	key = hash128(&worker->core->worker_key, slice_text(labels));
+	node = map_find(&worker->trunks, key);
+	if (node)
+		return container_of(node, struct trunk_figures, node);
+	found = calloc(1, sizeof(*found));
+	if (!found)
+		return NULL;
+	found->attempts = stats_series(stats, STATS_COUNTER, "sbc_call_attempts_total", labels,
+				       "calls that were begun");
+	found->answered = stats_series(stats, STATS_COUNTER, "sbc_calls_answered_total", labels,
+				       "calls that were answered");
+	found->duration_sum_ms =
+		stats_series(stats, STATS_COUNTER, "sbc_call_duration_milliseconds_total", labels,
+			     "talking time of finished calls");
+	found->setup_seconds = stats_histogram(stats, "sbc_call_post_dial_delay_seconds", labels,
+					       "INVITE to the first ringing or answer",
+					       figures_setup_bounds, FIGURES_SETUP_BOUNDS);
+	map_insert(&worker->trunks, &found->node, key);
+	return found;
+}
+
+void figures_forget_trunks(struct worker *worker)
+{
+	size_t cursor = 0;
+	struct map_node *node = map_walk(&worker->trunks, &cursor, NULL);
+
+	while (node) {
+		struct map_node *next = map_walk(&worker->trunks, &cursor, node);
+
+		free(container_of(node, struct trunk_figures, node));
+		node = next;
+	}
+	map_fini(&worker->trunks);
+}
+
+void figures_record(struct worker *worker, const struct ctl_call_info *info)
+{
+	static const char *const directions[2] = { "in", "out" };
+	char cause[STATS_LABELS_BYTES];
+
+	for (uint32_t leg = 0; leg < info->legs_count; leg++) {
+		struct trunk_figures *trunk =
+			trunk_figures(worker, info->legs[leg].trunk, directions[leg]);
+
+		if (!trunk)
+			continue;
+		stats_add(worker->row, trunk->attempts, 1);
+		if (info->answered_unix_ms)
+			stats_add(worker->row, trunk->answered, 1);
+		stats_add(worker->row, trunk->duration_sum_ms, info->duration_ms);
+		if (info->ring_ms)
+			stats_observe(worker->row, trunk->setup_seconds, figures_setup_bounds,
+				      FIGURES_SETUP_BOUNDS, info->ring_ms / 1000.0);
+	}
+	/* Results come from a fixed table, so these series are few. */
+	snprintf(cause, sizeof(cause), "result=\"%.*s\"", SLICE_ARG(info->result));
+	stats_add(worker->row,
+		  stats_series(worker->core->stats, STATS_COUNTER, "sbc_calls_ended_total", cause,
+			       "finished calls by result"),
+		  1);
+	if (slice_eq(info->cause, SLICE("no_route")))
+		figures_reject(worker, REJECT_NO_ROUTE);
+	else if (slice_eq(info->cause, SLICE("limit")))
+		figures_reject(worker, REJECT_LIMIT);
+	else if (slice_eq(info->cause, SLICE("relay_down")))
+		figures_reject(worker, REJECT_RELAY_DOWN);
+	else if (slice_eq(info->cause, SLICE("too_many_hops")))
+		figures_reject(worker, REJECT_LOOP);
+}

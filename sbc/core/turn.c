@@ -22,6 +22,15 @@ struct turn turn_begin(struct worker *worker)
 	return turn_now(worker);
 }
 
+static void log_record(struct worker *worker, const struct ctl_call_info *info)
+{
+	log_write(worker->core->config.log, LOG_LEVEL_INFO, EVENT_call_ended,
+		  LOG_S("call", info->id), LOG_S("result", info->result),
+		  LOG_U("status", info->sip_code), LOG_S("cause", info->cause),
+		  LOG_S("by", info->ended_by), LOG_S("from", info->calling),
+		  LOG_S("to", info->called), LOG_U("duration_ms", info->duration_ms));
+}
+
 static void execute(struct worker *worker, const struct turn *turn, const struct effect *effect)
 {
 	switch (effect->kind) {
@@ -44,6 +53,7 @@ static void execute(struct worker *worker, const struct turn *turn, const struct
 		worker_resolve(worker, effect);
 		break;
 	case EFFECT_RECORD:
+		log_record(worker, effect->record);
 		figures_record(worker, effect->record);
 		(void)!journal_append(worker->journal, effect->record, turn->now_unix_ms);
 		break;

@@ -80,17 +80,21 @@ static void carried_run(void *reader, struct letter *letter)
 void worker_send(struct worker *worker, const struct flow *flow, struct slice bytes,
 		 struct handle txn)
 {
+	struct flow numbered = *flow;
 	struct carried *carried;
 
+	if (flow->listener == FLOW_NO_LISTENER)
+		edge_listener_find(worker->edge, (enum sip_transport)flow->transport, &flow->local,
+				   &numbered.listener);
 	if (!handle_is(flow->connection) || flow->worker == worker->index) {
-		edge_send(worker->edge, flow, bytes, txn);
+		edge_send(worker->edge, &numbered, bytes, txn);
 		return;
 	}
 	carried = malloc(sizeof(*carried) + bytes.len);
 	if (!carried)
 		return;
 	carried->letter.fn = carried_run;
-	carried->flow = *flow;
+	carried->flow = numbered;
 	carried->txn = txn;
 	carried->len = bytes.len;
 	memcpy(carried->bytes, bytes.p, bytes.len);

@@ -60,10 +60,15 @@ void arena_cache_fini(struct arena_cache *cache)
 	cache->free_bytes = 0;
 }
 
-static struct arena_chunk *cache_take(struct arena_cache *cache, size_t size)
+/* A chunk of a class, unless that would be more than limit_bytes: then of the very size. */
+static struct arena_chunk *cache_take(struct arena_cache *cache, size_t size, size_t limit_bytes)
 {
 	uint32_t class = class_for(size);
-	struct arena_chunk *chunk = class == CLASS_NONE ? NULL : cache->free[class];
+	struct arena_chunk *chunk;
+
+	if (class != CLASS_NONE && class_bytes(class) > limit_bytes)
+		class = CLASS_NONE;
+	chunk = class == CLASS_NONE ? NULL : cache->free[class];
 
 	if (chunk) {
 		cache->free[class] = chunk->next;
@@ -159,7 +164,7 @@ static bool arena_grow(struct arena *arena, size_t size)
 		want = class_bytes(class);
 	if (arena->held_bytes + want > arena->quota_bytes)
 		return false;
-	chunk = cache_take(arena->cache, want);
+	chunk = cache_take(arena->cache, want, arena->quota_bytes - arena->held_bytes);
 	if (!chunk)
 		return false;
 	chunk->next = arena->chunks;
@@ -172,7 +177,8 @@ static bool arena_grow(struct arena *arena, size_t size)
 
 char *arena_reserve(struct arena *arena, size_t size)
 {
-	if ((size_t)(arena->end - arena->at) < size && !arena_grow(arena, size)) {
+	/* Also for 0 bytes there must be a place: NULL means the quota. */
+	if ((!arena->at || (size_t)(arena->end - arena->at) < size) && !arena_grow(arena, size)) {
 		arena->exhausted = true;
 		return NULL;
 	}

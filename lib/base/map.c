@@ -34,10 +34,25 @@ static struct map_node **map_bucket(const struct map *map, struct hash128 key)
 	return &map->buckets[key.lo & map->mask];
 }
 
+static struct map_node *reversed(struct map_node *node)
+{
+	struct map_node *head = NULL;
+
+	while (node) {
+		struct map_node *next = node->next;
+
+		node->next = head;
+		head = node;
+		node = next;
+	}
+	return head;
+}
+
 static void map_move(struct map *map, size_t buckets)
 {
 	while (map->old && buckets-- > 0) {
-		struct map_node *node = map->old[map->moved];
+		/* Oldest first, so that of equal keys the newest is in front again. */
+		struct map_node *node = reversed(map->old[map->moved]);
 
 		while (node) {
 			struct map_node *next = node->next;

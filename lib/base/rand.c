@@ -116,11 +116,12 @@ uint64_t rand_u64(struct rand *rand)
 
 uint32_t rand_below(struct rand *rand, uint32_t below)
 {
-	/* Values under this threshold would make low results likelier. */
-	uint32_t threshold = -below % below;
+	uint32_t threshold;
 	uint32_t value;
 
 	ensure(below > 0);
+	/* Values under this threshold would make low results likelier. */
+	threshold = -below % below;
 	do {
 		value = rand_u32(rand);
 	} while (value < threshold);

@@ -24,5 +24,5 @@ uint32_t rand_u32(struct rand *rand);
 uint64_t rand_u64(struct rand *rand);
 /* Even over 0 … below-1; below > 0. */
 uint32_t rand_below(struct rand *rand, uint32_t below);
-/* `len` characters of [0-9a-z] (5 bits each; 13 are 65 bits). */
+/* `len` characters of [0-9a-v] (5 bits each; 13 are 65 bits). */
 void rand_text(struct rand *rand, struct text *text, size_t len);

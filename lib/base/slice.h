@@ -64,7 +64,9 @@ static inline bool slice_eq(struct slice a, struct slice b)
 
 static inline struct slice slice_skip(struct slice s, size_t n)
 {
-	return n >= s.len ? slice_of(s.p + s.len, 0) : slice_of(s.p + n, s.len - n);
+	if (n > s.len)
+		n = s.len;
+	return n == 0 ? s : slice_of(s.p + n, s.len - n);
 }
 
 static inline struct slice slice_head(struct slice s, size_t n)

@@ -33,7 +33,7 @@ static bool text_room(struct text *text, size_t more)
 		text->err = ERR_LIMIT;
 		return false;
 	}
-	cap = text->cap * 2;
+	cap = text->cap > 0 ? text->cap * 2 : 64;
 	while (cap < text->len + more)
 		cap *= 2;
 	p = arena_alloc(text->arena, cap);

@@ -150,7 +150,6 @@ static bool arena_grow(struct arena *arena, size_t size)
 	size_t want = size + CHUNK_HEAD;
 	size_t next = arena->chunks ? arena->chunks->size * 2 : arena->first_bytes;
 	struct arena_chunk *chunk;
-	uint32_t class;
 
 	if (want < size || want > arena->quota_bytes)
 		return false;
@@ -158,10 +157,6 @@ static bool arena_grow(struct arena *arena, size_t size)
 		next = class_bytes(ARENA_CLASSES - 1);
 	if (next > want && arena->held_bytes + next <= arena->quota_bytes)
 		want = next;
-	/* What counts is the whole chunk that will be taken. */
-	class = class_for(want);
-	if (class != CLASS_NONE)
-		want = class_bytes(class);
 	if (arena->held_bytes + want > arena->quota_bytes)
 		return false;
 	chunk = cache_take(arena->cache, want, arena->quota_bytes - arena->held_bytes);

@@ -61,7 +61,7 @@ enum err media_keep(struct arena *arena, const struct media_said *said, struct m
 	struct media_said kept = *said;
 	enum err err = OK;
 
-	kept.lines = arena_array(arena, said->count + 1u, sizeof(*kept.lines));
+	kept.lines = arena_array(arena, said->count > 0 ? said->count : 1, sizeof(*kept.lines));
 	if (!kept.lines)
 		return ERR_NOMEM;
 	for (unsigned i = 0; err == OK && i < said->count; i++) {

@@ -4,7 +4,7 @@
 #include "sbc/media/media_priv.h"
 
 #define BOTH_SIDES 3u
-#define TERMS_FIRST_BYTES 1024u
+#define TERMS_FIRST_BYTES 512u /* beside what is about as long as the offer */
 
 struct media *media_create(struct arena *arena, struct arena_cache *cache, size_t quota_bytes,
 			   uint64_t session, struct rand *rand)
@@ -22,14 +22,20 @@ struct media *media_create(struct arena *arena, struct arena_cache *cache, size_
 	return media;
 }
 
-static struct media_terms *terms_open(struct media *media, unsigned offerer)
+/* text_bytes: of the offer, to size memory by. */
+static struct media_terms *terms_open(struct media *media, unsigned offerer, size_t text_bytes)
 {
-	struct media_terms *terms = &media->terms[media->current == &media->terms[0]];
+	struct media_terms **slot = &media->slots[media->slots[0] && media->current == media->slots[0]];
 
-	*terms = (struct media_terms){ .offerer = (uint8_t)offerer };
+	if (!*slot)
+		*slot = arena_new(media->arena, struct media_terms);
+	if (!*slot)
+		return NULL;
+	**slot = (struct media_terms){ .offerer = (uint8_t)offerer };
 	for (unsigned i = 0; i < 2; i++)
-		arena_init(&terms->arenas[i], media->cache, TERMS_FIRST_BYTES, media->quota_bytes);
-	return terms;
+		arena_init(&(*slot)->arenas[i], media->cache, TERMS_FIRST_BYTES + text_bytes,
+			   media->quota_bytes);
+	return *slot;
 }
 
 static void terms_drop(struct media_terms **terms)
@@ -105,7 +111,9 @@ enum err media_offer_in(struct media *media, unsigned side, struct slice sdp_tex
 		err = media_read_offer(media, side, &sdp, turn, &said, ret_verdict);
 	if (err != OK)
 		return err;
-	media->pending = terms_open(media, side);
+	media->pending = terms_open(media, side, sdp_text.len);
+	if (!media->pending)
+		return ERR_NOMEM;
 	err = media_keep(&media->pending->arenas[0], &said, &media->pending->said[side]);
 	if (err == OK && media_needs_ports(media, media->pending))
 		err = ask(media, media->pending, BOTH_SIDES, MEDIA_ASK_NEW, turn, ret_command);

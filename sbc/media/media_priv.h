@@ -43,6 +43,7 @@ struct media_line {
 	uint8_t proto; /* enum sdp_proto */
 	uint8_t direction;
 	bool carried; /* RTP that we relay; else it is passed on with port 0 */
+	bool only_helpers; /* offers events and the like alone (RFC 3264 10.1 has such a line) */
 	uint8_t codec_count;
 	uint16_t ptime_ms;
 	uint16_t maxptime_ms;
@@ -106,7 +107,7 @@ struct media {
 	struct hash_key key;
 	bool in_relay;
 	struct media_leg legs[2];
-	struct media_terms terms[2];
+	struct media_terms *slots[2]; /* made when first needed: many calls never renegotiate */
 	struct media_terms *current; /* NULL: nothing agreed yet */
 	struct media_terms *pending; /* NULL: no exchange is open */
 	struct media_stream *streams[MEDIA_LINES];

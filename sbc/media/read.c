@@ -25,18 +25,6 @@ bool media_allows(const struct media_leg *leg, struct slice encoding)
 	return false;
 }
 
-bool media_codec_is_media(const struct media_codec *codec)
-{
-	static const struct slice helpers[] = { SLICE_INIT("telephone-event"), SLICE_INIT("CN"),
-						SLICE_INIT("red"),	       SLICE_INIT("rtx"),
-						SLICE_INIT("ulpfec"),	       SLICE_INIT("flexfec-03") };
-
-	for (size_t i = 0; i < array_size(helpers); i++)
-		if (slice_eq_nocase(codec->encoding, helpers[i]))
-			return false;
-	return true;
-}
-
 /* What a payload type stands for, in 16 bits (FNV-1a, folded): it need only tell honest codecs of one
  * call apart. */
 uint16_t media_meaning(const struct media_codec *codec)
@@ -106,6 +94,23 @@ static void read_feedback(const struct sdp_media *media, struct media_line *line
 	}
 }
 
+static bool is_helper(struct slice encoding)
+{
+	static const struct slice helpers[] = { SLICE_INIT("telephone-event"), SLICE_INIT("CN"),
+						SLICE_INIT("red"),	       SLICE_INIT("rtx"),
+						SLICE_INIT("ulpfec"),	       SLICE_INIT("flexfec-03") };
+
+	for (size_t i = 0; i < array_size(helpers); i++)
+		if (slice_eq_nocase(encoding, helpers[i]))
+			return true;
+	return false;
+}
+
+bool media_codec_is_media(const struct media_codec *codec)
+{
+	return !is_helper(codec->encoding);
+}
+
 static enum err read_codecs(struct reading *reading, const struct sdp_media *media,
 			    struct media_line *line)
 {
@@ -114,9 +119,11 @@ static enum err read_codecs(struct reading *reading, const struct sdp_media *med
 	line->codecs = arena_array(reading->turn, media->codec_count + 1, sizeof(*line->codecs));
 	if (!line->codecs)
 		return ERR_NOMEM;
+	line->only_helpers = true;
 	for (size_t i = 0; i < media->codec_count; i++) {
 		const struct sdp_codec *from = &media->codecs[i];
 
+		line->only_helpers &= is_helper(from->encoding);
 		if (from->encoding.len == 0 || from->encoding.len > ENCODING_MAX_BYTES ||
 		    from->channels > UINT8_MAX || !media_allows(leg, from->encoding))
 			continue;
@@ -133,10 +140,11 @@ static enum err read_codecs(struct reading *reading, const struct sdp_media *med
 	return reading->turn->exhausted ? ERR_NOMEM : OK;
 }
 
-static bool has_media(const struct media_line *line)
+/* What is left makes sense: a codec, or nothing but helpers where never more was meant. */
+static bool is_useful(const struct media_line *line, bool only_helpers)
 {
 	for (unsigned i = 0; i < line->codec_count; i++)
-		if (media_codec_is_media(&line->codecs[i]))
+		if (only_helpers || media_codec_is_media(&line->codecs[i]))
 			return true;
 	return false;
 }
@@ -239,7 +247,7 @@ static enum err read_line(struct reading *reading, unsigned i, struct media_line
 	err = read_codecs(reading, media, line);
 	drop_renamed(reading->media->streams[i], line);
 	reading->why = "no_codec";
-	line->carried = has_media(line);
+	line->carried = is_useful(line, line->only_helpers);
 	return err;
 }
 
@@ -279,7 +287,7 @@ static enum err read_said(struct reading *reading, size_t at_least, struct media
 static bool allowed_onwards(const struct media_leg *leg, const struct media_line *line)
 {
 	for (unsigned i = 0; i < line->codec_count; i++)
-		if (media_codec_is_media(&line->codecs[i]) &&
+		if ((line->only_helpers || media_codec_is_media(&line->codecs[i])) &&
 		    media_allows(leg, line->codecs[i].encoding))
 			return true;
 	return false;
@@ -364,8 +372,8 @@ static void limit_to_offer(const struct media_line *offer, struct media_line *li
 	line->codec_count = (uint8_t)kept;
 	line->direction = (uint8_t)sdp_direction_answer((enum sdp_direction)offer->direction,
 							(enum sdp_direction)line->direction);
-	line->carried = line->carried && has_media(line) && line->kind == offer->kind &&
-			line->proto == offer->proto;
+	line->carried = line->carried && is_useful(line, offer->only_helpers) &&
+			line->kind == offer->kind && line->proto == offer->proto;
 }
 
 enum err media_read_answer(const struct media *media, const struct sdp *sdp, struct arena *turn,

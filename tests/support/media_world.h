@@ -6,7 +6,6 @@
 #include "tests/support/unit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "lib/base/ensure.h"
 #include "sbc/media/media.h"

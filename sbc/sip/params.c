@@ -31,13 +31,15 @@ bool sip_quoted_take(struct slice *in, struct slice *ret)
 	if (in->len < 2 || *p != '"')
 		return false;
 	for (p++; p < end && *p != '"'; p++) {
-		if (*p == '\\')
-			p++;
-		/* quoted-pair takes any byte but these (25.1), and they never stand bare */
-		if (p < end && (*p == '\r' || *p == '\n'))
+		bool escaped = *p == '\\';
+
+		if (escaped && ++p == end)
+			break;
+		/* quoted-pair takes any byte but CR and LF (25.1); no control stands there bare */
+		if (*p == '\r' || *p == '\n' || (!escaped && char_is(*p, CC_CTL) && *p != '\t'))
 			return false;
 	}
-	if (p >= end)
+	if (p == end)
 		return false;
 	p++;
 	*ret = slice_of(in->p, (size_t)(p - in->p));

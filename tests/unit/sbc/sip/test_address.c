@@ -34,6 +34,7 @@ static const char *const bad_addresses[] = {
 	"<sip:a@b>;a=", "<sip:a@b>;a=b c", "<sip:a@b>;a=\"b", "<sip:a@b>;a b", "<sip:a@b>,<sip:c@d>",
 	"sip:a@b?c=d", "sip:a,b@c", "sip:a@b,sip:c@d", "sip:a b@c", "<sip:a@b>;tag=", "<sip:a@b>;tag=\"x\"",
 	"<sip:a@b>;tag=1;x;TAG=2", "\xc3\xa9 <sip:a@b>", "a@b <sip:a@b>", "<sip:a@b>;a=\"\r\n\"",
+	"\"\x01\" <sip:a@b>", "\"\\\n\" <sip:a@b>", "\"\x7f\" <sip:a@b>", "\"a\\",
 };
 
 static void parses_addresses(void **state)

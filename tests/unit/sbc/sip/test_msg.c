@@ -208,11 +208,53 @@ static void gives_verdicts(void **state)
 	fixture_fini(&fixture);
 }
 
+/* ---- limits: one at each limit, one over it ---- */
+
+/* A request with `count` times `unit` between its headers and the empty line. */
+static void limit_case(const char *first, const char *unit, size_t count, const char *end,
+		       uint16_t status, const char *why)
+{
+	static char storage[100000];
+	struct fixture fixture;
+	struct text text;
+
+	text_init(&text, storage, sizeof(storage));
+	text_slice(&text, slice_text(first));
+	for (size_t i = 0; i < count; i++)
+		text_slice(&text, slice_text(unit));
+	text_slice(&text, slice_text(end));
+	fixture_init(&fixture);
+	(void)!fixture_parse(&fixture, text_done(&text));
+	assert_string_equal(fixture.verdict.why, why);
+	assert_int_equal(fixture.verdict.status, status);
+	/* what is needed for an answer was read nevertheless */
+	assert_false(fixture.verdict.drop);
+	assert_slice(sip_value(&fixture.msg, SIP_HDR_CALL_ID), "x@example.com");
+	fixture_fini(&fixture);
+}
+
+static void keeps_limits(void **state)
+{
+	(void)state;
+	limit_case(FIRST VIA REST, "v: SIP/2.0/UDP h\r\n", 69, "\r\n", 0, "");
+	limit_case(FIRST VIA REST, "v: SIP/2.0/UDP h\r\n", 70, "\r\n", 483, "via_count");
+	limit_case(FIRST VIA REST "v: SIP/2.0/UDP h", ",SIP/2.0/UDP h", 69, "\r\n\r\n", 483, "via_count");
+	limit_case(FIRST VIA REST, "Y: y\r\n", 251, "\r\n", 0, "");
+	limit_case(FIRST VIA REST, "Y: y\r\n", 252, "\r\n", 513, "header_count");
+	limit_case(FIRST VIA REST "Y: ", "y", 8189, "\r\n\r\n", 0, "");
+	limit_case(FIRST VIA REST "Y: ", "y", 8190, "\r\n\r\n", 513, "header_length");
+	limit_case(FIRST VIA REST "Y: ", "\r\n y", 3000, "\r\n\r\n", 513, "header_length");
+	limit_case("OPTIONS sip:", "y", 8188, " SIP/2.0\r\n" VIA REST "\r\n", 0, "");
+	limit_case("OPTIONS sip:", "y", 8189, " SIP/2.0\r\n" VIA REST "\r\n", 414, "request_uri_length");
+	limit_case(FIRST VIA REST "\r\n", "y", 65536, "", 513, "message_too_large");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_fields),
 		cmocka_unit_test(gives_verdicts),
+		cmocka_unit_test(keeps_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

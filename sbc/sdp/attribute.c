@@ -8,7 +8,7 @@
 static struct sdp_codec *codec_cut(struct sdp_reader *reader, struct slice *value)
 {
 	struct slice number = *value;
-	struct slice rest = SLICE_NONE;
+	struct slice rest = slice_of(value->p + value->len, 0);
 	uint32_t payload_type;
 
 	if (slice_cut(value, CC_WSP, &number))

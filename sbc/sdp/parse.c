@@ -183,7 +183,6 @@ static enum err read_formats(struct sdp_reader *reader)
 	media->codecs = arena_array(reader->arena, count, sizeof(*media->codecs));
 	if (!media->codecs)
 		return ERR_NOMEM;
-	memset(reader->codec_at, 0, sizeof(reader->codec_at));
 	for (bool more = rest.len > 0; more;) {
 		struct sdp_codec *codec = &media->codecs[media->codec_count];
 		uint32_t number;
@@ -252,6 +251,7 @@ static enum err read_media(struct sdp_reader *reader, struct slice value)
 	media.bandwidths = reader->next_bandwidth;
 	reader->media = &reader->sdp->media[reader->sdp->media_count++];
 	*reader->media = media;
+	memset(reader->codec_at, 0, sizeof(reader->codec_at));
 	return sdp_proto_is_rtp(media.proto) ? read_formats(reader) : OK;
 }
 

@@ -148,6 +148,20 @@ static void test_attributes(void **state)
 	assert_int_equal(media->rtcp_ip.family, IP_NONE);
 }
 
+/* Attributes of codecs behind a line that has none, after one that has the same number. */
+static void test_codecs_of_no_rtp(void **state)
+{
+	struct fixture *f = *state;
+
+	must_parse(f, HEAD "m=audio 4000 RTP/AVP 0 8 96\r\n"
+			   "m=image 4002 udptl 96\r\na=rtpmap:96 opus/48000\r\na=fmtp:96 x=1\r\n"
+			   "a=fmtp:96\r\n");
+	assert_int_equal(f->sdp.media[1].codec_count, 0);
+	assert_int_equal(f->sdp.media[0].codecs[2].encoding.len, 0);
+	assert_int_equal(f->sdp.media[0].codecs[2].fmtp.len, 0);
+	assert_int_equal(f->sdp.media[1].attribute_count, 3);
+}
+
 /* What the field sends and RFC 8866 does not know, or leaves to the reader. */
 static void test_lenient(void **state)
 {
@@ -315,6 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_attributes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_codecs_of_no_rtp, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lenient, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_numbers_of_origin, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_connections, setup, teardown),

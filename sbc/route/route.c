@@ -32,13 +32,11 @@ static enum err expression_holds(struct matcher *matcher, const pcre2_code *code
 	return code ? matcher_run(matcher, code, number) : OK;
 }
 
-/* OK: every given field holds. ERR_NOENT: not this route. */
+/* OK: every given field but the trunk holds. ERR_NOENT: not this route. */
 static enum err route_holds(struct selection *selection, const struct settings_route *route)
 {
 	enum err err;
 
-	if (route->match_trunk != SETTINGS_NONE && route->match_trunk != selection->in_trunk)
-		return ERR_NOENT;
 	if (route->match_realm != SETTINGS_NONE && route->match_realm != selection->realm)
 		return ERR_NOENT;
 	err = expression_holds(&selection->matcher, route->match_called, selection->called);
@@ -47,17 +45,30 @@ static enum err route_holds(struct selection *selection, const struct settings_r
 	return expression_holds(&selection->matcher, route->match_calling, selection->calling);
 }
 
+/* The routes of the call's trunk and those for any, merged in their order. */
 static enum err route_find(struct selection *selection)
 {
 	const struct settings *settings = selection->settings;
+	size_t own_count = 0;
+	size_t any_count;
+	const uint32_t *any = settings_routes_for(settings, SETTINGS_NONE, &any_count);
+	const uint32_t *own = any;
 
-	for (uint32_t i = 0; i < settings->route_count; i++) {
-		enum err err = route_holds(selection, &settings->routes[i]);
+	if (selection->in_trunk != SETTINGS_NONE)
+		own = settings_routes_for(settings, selection->in_trunk, &own_count);
+	while (own_count + any_count > 0) {
+		bool take_own = own_count > 0 && (any_count == 0 || *own < *any);
+		const struct settings_route *route = &settings->routes[take_own ? *own : *any];
+		enum err err = route_holds(selection, route);
 
 		if (err == OK)
-			selection->route = &settings->routes[i];
+			selection->route = route;
 		if (err != ERR_NOENT)
 			return err;
+		own += take_own;
+		own_count -= take_own;
+		any += !take_own;
+		any_count -= !take_own;
 	}
 	return ERR_NOENT;
 }

@@ -82,6 +82,11 @@ uint32_t settings_trunk_by_source(const struct settings *settings, uint32_t real
 enum conf_access_action settings_access(const struct settings *settings, uint32_t realm,
 					const struct ip_addr *ip);
 
+/* The routes that ask for this trunk (SETTINGS_NONE: those that ask for none), as indexes of routes
+ * in their order. So a call looks at its own trunk's routes, however many the others have. */
+const uint32_t *settings_routes_for(const struct settings *settings, uint32_t trunk,
+				    size_t *ret_count);
+
 /* The realm that listens there (tcp, tls, ws and wss are told apart), or SETTINGS_NONE.
  * ret_listener (may be NULL): the index in the realm's listeners. */
 uint32_t settings_realm_by_listener(const struct settings *settings, enum conf_transport transport,

@@ -94,6 +94,41 @@ static void first_match_in_order(void **state)
 	end(&f);
 }
 
+/* Routes for one trunk and for any, interleaved by priority. */
+static void own_and_any_merge(void **state)
+{
+	static const struct {
+		const char *called;
+		const char *route;
+	} rows[] = { { "1", "p1" }, { "2", "p2" }, { "3", "p3" }, { "4", "p4" }, { "5", "p5" } };
+	struct fixture f;
+
+	(void)state;
+	begin(&f,
+	      DOCUMENT("{\"name\":\"p5\",\"priority\":5,\"targets\":[{\"trunk\":\"a\"}]},"
+		       "{\"name\":\"p3\",\"priority\":3,\"match\":{\"called\":\"[123]\"},"
+		       "\"targets\":[{\"trunk\":\"a\"}]},"
+		       "{\"name\":\"p4\",\"priority\":4,\"match\":{\"trunk\":\"pbx\",\"called\":"
+		       "\"[1234]\"},\"targets\":[{\"trunk\":\"a\"}]},"
+		       "{\"name\":\"p2\",\"priority\":2,\"match\":{\"trunk\":\"pbx\",\"called\":"
+		       "\"[12]\"},\"targets\":[{\"trunk\":\"a\"}]},"
+		       "{\"name\":\"p0\",\"priority\":0,\"match\":{\"trunk\":\"a\"},"
+		       "\"targets\":[{\"trunk\":\"a\"}]},"
+		       "{\"name\":\"p1\",\"priority\":1,\"match\":{\"called\":\"1\"},"
+		       "\"targets\":[{\"trunk\":\"a\"}]}"));
+	for (size_t i = 0; i < array_size(rows); i++) {
+		assert_int_equal(select_for(&f, rows[i].called, ""), OK);
+		assert_slice(f.targets[0].route_name, rows[i].route);
+	}
+	f.in_trunk = TRUNK_B;
+	assert_int_equal(select_for(&f, "2", ""), OK);
+	assert_slice(f.targets[0].route_name, "p3");
+	f.in_trunk = SETTINGS_NONE;
+	assert_int_equal(select_for(&f, "4", ""), OK);
+	assert_slice(f.targets[0].route_name, "p5");
+	end(&f);
+}
+
 static void no_route(void **state)
 {
 	struct fixture f;
@@ -292,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_match_in_order),
 		cmocka_unit_test(no_route),
+		cmocka_unit_test(own_and_any_merge),
 		cmocka_unit_test(rewriting),
 		cmocka_unit_test(too_long),
 		cmocka_unit_test(careless_expression),

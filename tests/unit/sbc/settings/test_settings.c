@@ -122,6 +122,9 @@ static void routes_in_order(void **state)
 	    "\"targets\":[{\"trunk\":\"t\"}]}]}",
 	    1);
 
+	const uint32_t *list;
+	size_t count;
+
 	(void)state;
 	assert_int_equal(s->route_count, 4);
 	assert_slice(s->routes[0].conf->name, "z");
@@ -132,6 +135,15 @@ static void routes_in_order(void **state)
 	assert_int_equal(s->routes[0].match_realm, SETTINGS_NONE);
 	assert_non_null(s->routes[0].match_called);
 	assert_null(s->routes[0].match_calling);
+	list = settings_routes_for(s, 1, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(list[0], 0);
+	settings_routes_for(s, 0, &count);
+	assert_int_equal(count, 0);
+	list = settings_routes_for(s, SETTINGS_NONE, &count);
+	assert_int_equal(count, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(list[i], i + 1);
 	assert_int_equal(s->routes[3].targets[0].trunk, 1);
 	assert_int_equal(s->routes[3].targets[1].trunk, 0);
 	settings_release(&s);

@@ -163,6 +163,8 @@ static int source_order(const void *a, const void *b)
 	return by != 0 ? by : order(x->source, y->source);
 }
 
+/* Those that were given. Two carriers may well share a gateway's address (on different ports) when
+ * nobody calls from it: what is only taken from gateways goes to the first of them. */
 static struct source_entry *sources_sorted(struct check *check, const struct conf_provisioning *all,
 					   size_t *ret_count)
 {
@@ -178,7 +180,7 @@ static struct source_entry *sources_sorted(struct check *check, const struct con
 	for (size_t i = 0; i < all->trunk_count; i++) {
 		const struct conf_trunk *trunk = &all->trunks[i];
 
-		for (size_t j = 0; j < trunk->source_count; j++)
+		for (size_t j = 0; trunk->sources_given && j < trunk->source_count; j++)
 			if (trunk->sources[j].ip.family != IP_NONE)
 				entries[count++] =
 				    (struct source_entry){ trunk->realm, trunk->sources[j], i, j };
@@ -189,7 +191,7 @@ static struct source_entry *sources_sorted(struct check *check, const struct con
 }
 
 /* A longer prefix inside a shorter one is fine (the longest wins); the same one twice is not,
- * unless it is the same trunk (two gateways on one address, say). */
+ * unless it is the same trunk. Only sources that were given count (see sources_sorted). */
 static void source_overlaps(struct check *check, const struct spot *top,
 			    const struct conf_provisioning *all)
 {
@@ -199,18 +201,15 @@ static void source_overlaps(struct check *check, const struct spot *top,
 
 	for (size_t i = 1; entries && i < count; i++) {
 		const struct source_entry *first = &entries[i - 1];
-		const struct conf_trunk *trunk = &all->trunks[entries[i].trunk];
 		struct spot item = { .up = &trunks, .index = entries[i].trunk };
 		struct spot sources = { .up = &item, .key = "sources" };
 		struct spot at = { .up = &sources, .index = entries[i].source };
 
-		if (first->trunk == entries[i].trunk || source_same(first, &entries[i]) != 0)
-			continue;
-		check_fail(check, trunk->sources_given ? &at : &sources,
-			   SLICE("sources that tell the trunks of a realm apart"),
-			   "%s the same source as trunk %.*s, in the same realm",
-			   trunk->sources_given ? "this is" : "its gateways give it",
-			   SLICE_ARG(all->trunks[first->trunk].name));
+		if (first->trunk != entries[i].trunk && source_same(first, &entries[i]) == 0)
+			check_fail(check, &at,
+				   SLICE("sources that tell the trunks of a realm apart"),
+				   "the same source as trunk %.*s, in the same realm",
+				   SLICE_ARG(all->trunks[first->trunk].name));
 	}
 }
 

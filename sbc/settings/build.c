@@ -101,6 +101,20 @@ static enum err build_trunks(struct builder *b)
 	return err;
 }
 
+/* Sources that were given come before those that gateways give, and of those the first trunk's. */
+static void add_sources(struct builder *b, bool given)
+{
+	struct prefix_map *map = &b->memory->sources;
+
+	for (uint32_t i = 0; i < b->conf->trunk_count; i++) {
+		const struct conf_trunk *trunk = &b->conf->trunks[i];
+
+		for (size_t j = 0; trunk->sources_given == given && j < trunk->source_count; j++)
+			if (!prefix_map_has(map, b->trunks[i].realm, &trunk->sources[j]))
+				prefix_map_add(map, b->trunks[i].realm, &trunk->sources[j], i);
+	}
+}
+
 static enum err build_sources(struct builder *b)
 {
 	size_t count = 0;
@@ -111,10 +125,8 @@ static enum err build_sources(struct builder *b)
 	err = prefix_map_init(&b->memory->sources, &b->memory->arena, count);
 	if (err != OK)
 		return err;
-	for (uint32_t i = 0; i < b->conf->trunk_count; i++)
-		for (size_t j = 0; j < b->conf->trunks[i].source_count; j++)
-			prefix_map_add(&b->memory->sources, b->trunks[i].realm,
-				       &b->conf->trunks[i].sources[j], i);
+	add_sources(b, true);
+	add_sources(b, false);
 	return OK;
 }
 

@@ -64,6 +64,11 @@ void prefix_map_add(struct prefix_map *map, uint32_t scope, const struct ip_pref
 		slot->value = value;
 }
 
+bool prefix_map_has(const struct prefix_map *map, uint32_t scope, const struct ip_prefix *prefix)
+{
+	return slot_find(map, scope, prefix)->prefix.ip.family != IP_NONE;
+}
+
 static struct ip_prefix prefix_of(const struct ip_addr *ip, unsigned bits)
 {
 	struct ip_prefix prefix = { .ip = { .family = ip->family }, .bits = (uint8_t)bits };

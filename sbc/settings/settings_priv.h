@@ -25,6 +25,8 @@ must_use enum err prefix_map_init(struct prefix_map *map, struct arena *arena, s
 /* The same prefix again: the lower value stays. */
 void prefix_map_add(struct prefix_map *map, uint32_t scope, const struct ip_prefix *prefix,
 		    uint32_t value);
+/* This very prefix is in the map. */
+bool prefix_map_has(const struct prefix_map *map, uint32_t scope, const struct ip_prefix *prefix);
 /* The value of the longest prefix that has ip; SETTINGS_NONE. */
 uint32_t prefix_map_longest(const struct prefix_map *map, uint32_t scope, const struct ip_addr *ip);
 /* The lowest value of all prefixes that have ip; SETTINGS_NONE. */

@@ -257,9 +257,9 @@ static const struct {
 	  "true or false" },
 	{ TRUNK("\"timers\":{\"first_response_ms\":99}"),
 	  "/provisioning/trunks/0/timers/first_response_ms", "99", "range", "100 to 32000" },
-	{ PROV(REALMS ",\"trunks\":[" TRUNK_T ",{\"name\":\"u\",\"realm\":\"a\","
-		      "\"sources\":[\"10.0.0.9\"]}]"),
-	  "/provisioning/trunks/1/sources/0", "\"10.0.0.9\"", "same source as trunk t", "apart" },
+	{ PROV(REALMS ",\"trunks\":[{\"name\":\"t\",\"realm\":\"a\",\"sources\":[\"10.0.0.9/32\"]},"
+		      "{\"name\":\"u\",\"realm\":\"a\",\"sources\":[\"10.0.0.8\",\"10.0.0.9\"]}]"),
+	  "/provisioning/trunks/1/sources/1", "\"10.0.0.9\"", "same source as trunk t", "apart" },
 	{ ROUTE("\"match\":{\"trunk\":\"x\"}"), "/provisioning/routes/0/match/trunk", "\"x\"",
 	  "no such trunk", "or add it" },
 	{ ROUTE("\"match\":{\"realm\":\"x\"}"), "/provisioning/routes/0/match/realm", "\"x\"",
@@ -316,6 +316,22 @@ static void wrong_documents(void **state)
 			fail();
 		}
 	}
+}
+
+/* Nested prefixes, other realms, and sources that only come from gateways may coincide. */
+static void sources_that_may_meet(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(
+	    parse(fixture,
+		  PROV(REALMS ",\"trunks\":[" TRUNK_T ","
+			      "{\"name\":\"u\",\"realm\":\"a\",\"gateways\":[{\"uri\":\"sip:10.0.0."
+			      "9:5070\"}]},"
+			      "{\"name\":\"v\",\"realm\":\"a\",\"sources\":[\"10.0.0.9\"]},"
+			      "{\"name\":\"w\",\"realm\":\"b\",\"sources\":[\"10.0.0.9\"]},"
+			      "{\"name\":\"x\",\"realm\":\"a\",\"sources\":[\"10.0.0.0/24\"]}]")),
+	    OK);
 }
 
 static void several_at_once(void **state)
@@ -498,6 +514,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(contract_example, setup, teardown),
 		cmocka_unit_test_setup_teardown(defaults, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_documents, setup, teardown),
+		cmocka_unit_test_setup_teardown(sources_that_may_meet, setup, teardown),
 		cmocka_unit_test_setup_teardown(several_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(secrets_stay_hidden, setup, teardown),
 		cmocka_unit_test_setup_teardown(comments_and_lines, setup, teardown),

@@ -63,6 +63,22 @@ static void longest_prefix_wins(void **state)
 	assert_null(s);
 }
 
+static void given_sources_come_first(void **state)
+{
+	struct settings *s = settings_from(
+	    "{" REALMS ",\"trunks\":["
+	    "{\"name\":\"z\",\"realm\":\"a\",\"gateways\":[{\"uri\":\"sip:192.0.2.1:5070\"},"
+	    "{\"uri\":\"sip:192.0.2.2\"}]},"
+	    "{\"name\":\"y\",\"realm\":\"a\",\"gateways\":[{\"uri\":\"sip:192.0.2.1:5080\"}]},"
+	    "{\"name\":\"x\",\"realm\":\"a\",\"sources\":[\"192.0.2.2\"]}]}",
+	    1);
+
+	(void)state;
+	assert_int_equal(by_source(s, 0, "192.0.2.1"), 0);
+	assert_int_equal(by_source(s, 0, "192.0.2.2"), 2);
+	settings_release(&s);
+}
+
 static enum conf_access_action access_of(const struct settings *s, uint32_t realm, const char *text)
 {
 	struct ip_addr address = ip(text);
@@ -230,13 +246,10 @@ static void unresolved_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(longest_prefix_wins),
-		cmocka_unit_test(access_by_priority),
-		cmocka_unit_test(listeners),
-		cmocka_unit_test(routes_in_order),
-		cmocka_unit_test(users_keep_it),
-		cmocka_unit_test(agrees_with_search),
-		cmocka_unit_test(unresolved_is_refused),
+		cmocka_unit_test(longest_prefix_wins), cmocka_unit_test(given_sources_come_first),
+		cmocka_unit_test(access_by_priority),  cmocka_unit_test(listeners),
+		cmocka_unit_test(routes_in_order),     cmocka_unit_test(users_keep_it),
+		cmocka_unit_test(agrees_with_search),  cmocka_unit_test(unresolved_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@ static uint32_t window(const char *p)
 	uint32_t word;
 
 	memcpy(&word, p, sizeof(word));
-	return word * 0x9e3779b1u >> 24;
+	return word * 0x9e3779b1u >> 22; /* 0 … 1023, as many as the filter has bits */
 }
 
 void leak_add(struct leak_set *set, struct slice needle)

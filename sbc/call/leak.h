@@ -12,7 +12,7 @@
 struct leak_set {
 	struct slice needles[LEAK_MAX];
 	uint32_t count;
-	uint64_t bits[4]; /* a filter over the needles' four-byte windows */
+	uint64_t bits[16]; /* a filter over the needles' four-byte windows */
 };
 
 /* needle: lives as long as the set. Shorter than LEAK_MIN_BYTES: not watched. Duplicates and what

@@ -134,6 +134,8 @@ struct turn turn_now(struct worker *worker); /* of the turn that is under way */
 /* Executes what the rooms want, frees what ended, resets the arena. */
 void turn_end(struct worker *worker);
 enum edge_filter turn_filter(void *owner, const struct flow *flow);
+/* A message of a flow that knows its worker, maybe another one. */
+void turn_take(struct worker *worker, const struct flow *flow, struct slice bytes);
 void turn_on_message(void *owner, const struct flow *flow, struct slice bytes);
 void turn_on_malformed(void *owner, const struct flow *flow, struct slice head, uint16_t status,
 		       const char *why);

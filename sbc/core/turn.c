@@ -117,6 +117,14 @@ static bool handed_over(struct worker *worker, const struct sip_msg *msg, const 
 void turn_on_message(void *owner, const struct flow *flow, struct slice bytes)
 {
 	struct worker *worker = owner;
+	struct flow ours = *flow;
+
+	ours.worker = (uint8_t)worker->index;
+	turn_take(worker, &ours, bytes);
+}
+
+void turn_take(struct worker *worker, const struct flow *flow, struct slice bytes)
+{
 	struct turn turn = turn_begin(worker);
 	struct sip_verdict verdict = { 0 };
 	struct sip_msg msg;

@@ -32,7 +32,7 @@ static void handed_run(void *reader, struct letter *letter)
 {
 	struct handed *handed = (struct handed *)letter;
 
-	turn_on_message(reader, &handed->flow, slice_of(handed->bytes, handed->len));
+	turn_take(reader, &handed->flow, slice_of(handed->bytes, handed->len));
 	free(handed);
 }
 

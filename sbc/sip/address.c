@@ -14,7 +14,7 @@ static bool display_take(struct slice *in, struct slice *ret_display)
 			return false;
 		sip_skip_wsp(&rest);
 	} else {
-		display = slice_trim(sip_take(&rest, CC_TOKEN | CC_WSP), CC_WSP);
+		display = sip_trim_wsp(sip_take(&rest, CC_TOKEN | CC_WSP));
 	}
 	if (rest.len == 0 || rest.p[0] != '<')
 		return false;
@@ -29,14 +29,14 @@ enum err sip_party_parse(struct slice text, struct sip_address *ret, struct slic
 	struct slice tag = { "", 0 };
 	enum err err;
 
-	text = slice_trim(text, CC_WSP);
+	text = sip_trim_wsp(text);
 	if (display_take(&text, &address.display)) {
 		if (!slice_cut_char(&text, '>', &address.uri_text))
 			return ERR_SYNTAX;
 	} else {
 		address.uri_text = slice_head(text, slice_find_char(text, ';'));
 		text = slice_skip(text, address.uri_text.len);
-		address.uri_text = slice_trim(address.uri_text, CC_WSP);
+		address.uri_text = sip_trim_wsp(address.uri_text);
 		if (slice_find_char(address.uri_text, '?') < address.uri_text.len ||
 		    slice_find_char(address.uri_text, ',') < address.uri_text.len)
 			return ERR_SYNTAX;

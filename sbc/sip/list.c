@@ -62,7 +62,7 @@ bool sip_element_cut(struct slice *rest, unsigned header_flags, struct slice *re
 	comma = slice_find_char(*rest, ',');
 	if (comma < rest->len)
 		comma = comma_find(*rest, header_flags);
-	*ret = slice_trim(slice_head(*rest, comma), CC_WSP);
+	*ret = sip_trim_wsp(slice_head(*rest, comma));
 	*rest = comma < rest->len ? slice_skip(*rest, comma + 1) : SLICE_NONE;
 	return true;
 }

@@ -81,7 +81,7 @@ static enum err unfold(struct arena *arena, struct slice folded, struct slice *r
 		return ERR_NOMEM;
 	while (folded.len > 0) {
 		size_t cut = slice_find_char(folded, '\r');
-		struct slice part = slice_trim(slice_head(folded, cut), CC_WSP);
+		struct slice part = sip_trim_wsp(slice_head(folded, cut));
 
 		if (len > 0 && part.len > 0)
 			to[len++] = ' ';
@@ -179,7 +179,7 @@ static void field_read(struct reader *reader, const struct line *line)
 		fault(reader, SIP_FAULT_HEADER_LENGTH);
 		return;
 	}
-	value = slice_trim(slice_of(rest.p + 1, rest.len - 1), CC_WSP);
+	value = sip_trim_wsp(slice_of(rest.p + 1, rest.len - 1));
 	if (line->folded && unfold(reader->arena, value, &value) != OK) {
 		fault(reader, SIP_FAULT_MEMORY);
 		return;

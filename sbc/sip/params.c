@@ -98,24 +98,29 @@ enum err sip_params_check(struct slice params, struct slice *ret_tag)
 	return OK;
 }
 
+/* Values of a part's headers still have their folds, hence LWS. */
 bool sip_param_next(struct slice *params, struct slice *ret_name, struct slice *ret_value)
 {
 	struct slice rest = *params;
 	size_t len = 0;
 
-	while (rest.len > 0 && (rest.p[0] == ';' || char_is(rest.p[0], CC_WSP)))
+	while (rest.len > 0 && (rest.p[0] == ';' || char_is(rest.p[0], CC_LWS)))
 		rest = slice_skip(rest, 1);
 	if (rest.len == 0)
 		return false;
 	while (len < rest.len && rest.p[len] != ';' && rest.p[len] != '=')
 		len++;
-	*ret_name = slice_trim(slice_head(rest, len), CC_WSP);
+	*ret_name = slice_trim(slice_head(rest, len), CC_LWS);
 	*ret_value = slice_of("", 0);
 	rest = slice_skip(rest, len);
-	if (sip_skip_char(&rest, '=') && !sip_quoted_take(&rest, ret_value)) {
-		len = slice_find_char(rest, ';');
-		*ret_value = slice_trim(slice_head(rest, len), CC_WSP);
-		rest = slice_skip(rest, len);
+	if (rest.len > 0 && rest.p[0] == '=') {
+		rest = slice_skip(rest, 1);
+		sip_take(&rest, CC_LWS);
+		if (!sip_quoted_take(&rest, ret_value)) {
+			len = slice_find_char(rest, ';');
+			*ret_value = slice_trim(slice_head(rest, len), CC_LWS);
+			rest = slice_skip(rest, len);
+		}
 	}
 	*params = rest;
 	return true;

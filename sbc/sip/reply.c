@@ -33,7 +33,7 @@ static void top_via_write(struct text *text, struct slice element, const struct 
 		text_slice(text, element);
 		return;
 	}
-	text_slice(text, slice_trim(slice_head(element, slice_find_char(element, ';')), CC_WSP));
+	text_slice(text, sip_trim_wsp(slice_head(element, slice_find_char(element, ';'))));
 	while (sip_param_next(&params, &name, &value)) {
 		if (slice_eq_nocase(name, SLICE("received")))
 			continue;
@@ -80,7 +80,7 @@ static void vias_write(struct text *text, const struct sip_msg *request,
 		top_via_write(text, element, &request->via, source);
 	if (rest.p) {
 		text_lit(text, ", ");
-		text_slice(text, slice_trim(rest, CC_WSP));
+		text_slice(text, sip_trim_wsp(rest));
 	}
 	text_lit(text, "\r\n");
 	for (at = request->fields[at - 1].next; at; at = request->fields[at - 1].next)

@@ -14,6 +14,14 @@ static inline void sip_skip_wsp(struct slice *in)
 	}
 }
 
+static inline struct slice sip_trim_wsp(struct slice s)
+{
+	sip_skip_wsp(&s);
+	while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
 /* Drops `c` and the white space around it (HCOLON, SLASH, EQUAL, SEMI). False: it is not there. */
 static inline bool sip_skip_char(struct slice *in, char c)
 {

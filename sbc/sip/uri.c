@@ -134,21 +134,34 @@ static bool scheme_ok(struct slice scheme)
 	return true;
 }
 
+/* The scheme with its colon; of another scheme also its name, empty when there is none. */
+static enum sip_scheme scheme_take(struct slice *in, struct slice *ret_scheme)
+{
+	static const struct slice names[] = { { "sip:", 4 }, { "sips:", 5 }, { "tel:", 4 } };
+	struct slice text = *in;
+
+	for (unsigned scheme = SIP_SCHEME_SIP; scheme < SIP_SCHEME_OTHER; scheme++) {
+		struct slice name = names[scheme];
+
+		if (text.len >= name.len && (memcmp(text.p, name.p, name.len) == 0 ||
+					     slice_starts_nocase(text, name))) {
+			*in = slice_skip(text, name.len);
+			return (enum sip_scheme)scheme;
+		}
+	}
+	if (!slice_cut_char(in, ':', ret_scheme))
+		*ret_scheme = SLICE_NONE;
+	return SIP_SCHEME_OTHER;
+}
+
 enum err sip_uri_parse(struct slice text, struct sip_uri *ret)
 {
-	struct sip_uri uri = { .scheme = SIP_SCHEME_OTHER };
+	struct sip_uri uri = { 0 };
 	struct slice rest = text;
 	struct slice scheme;
 	enum err err;
 
-	if (!slice_cut_char(&rest, ':', &scheme))
-		return ERR_SYNTAX;
-	if (slice_eq_nocase(scheme, SLICE("sip")))
-		uri.scheme = SIP_SCHEME_SIP;
-	else if (slice_eq_nocase(scheme, SLICE("sips")))
-		uri.scheme = SIP_SCHEME_SIPS;
-	else if (slice_eq_nocase(scheme, SLICE("tel")))
-		uri.scheme = SIP_SCHEME_TEL;
+	uri.scheme = scheme_take(&rest, &scheme);
 	if (uri.scheme == SIP_SCHEME_TEL)
 		err = tel_parse(rest, &uri);
 	else if (uri.scheme != SIP_SCHEME_OTHER)

@@ -54,7 +54,7 @@ enum err sip_via_parse(struct slice text, struct sip_via *ret)
 	bool more;
 	enum err err;
 
-	text = slice_trim(text, CC_WSP);
+	text = sip_trim_wsp(text);
 	err = protocol_take(&text, &via.transport_text);
 	if (err == OK)
 		err = sip_host_take(&text, &via.host, &ip);

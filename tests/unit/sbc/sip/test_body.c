@@ -35,6 +35,8 @@ static const struct body_case body_cases[] = {
 	/* nested */
 	{ "multipart/mixed;boundary=b", "--b\r\nContent-Type: multipart/alternative;boundary=c\r\n\r\n"
 	  "--c\r\n" SDP_PART "\r\n--c--\r\n--b--", OK, "v=0\r\n" },
+	{ "multipart/mixed;boundary=b", "--b\r\nContent-Type: multipart/related;\r\n boundary =\r\n\t\"c\"\r\n"
+	  "\r\n--c\r\n" SDP_PART "\r\n--c--\r\n--b--", OK, "v=0\r\n" },
 	/* two of them */
 	{ "multipart/mixed;boundary=b", "--b\r\n" SDP_PART "--b\r\n" SDP_PART "--b--", ERR_EXISTS, "" },
 	/* broken */

@@ -138,6 +138,8 @@ enum err edge_create(const struct edge_config *config, struct edge **ret)
 		return ERR_NOMEM;
 	edge->loop = config->loop;
 	edge->limits = config->limits ? *config->limits : edge_limits_default;
+	if (edge->limits.connections_reserve > edge->limits.connections / 4)
+		edge->limits.connections_reserve = edge->limits.connections / 4;
 	edge->events = config->events;
 	edge->key = config->hash_key;
 	edge->reuse_port = config->reuse_port;

@@ -41,7 +41,7 @@ struct edge_events {
 struct edge_limits {
 	uint32_t max_message_bytes;   /* of a stream's message */
 	uint32_t connections;         /* in all */
-	uint32_t connections_reserve; /* of these, only for known peers */
+	uint32_t connections_reserve; /* of these, only for known peers; at most a quarter counts */
 	uint32_t connections_per_ip;  /* of an unknown source (IPv6: a /64) */
 	uint32_t queue_bytes;         /* that a peer may leave unread */
 	uint32_t connect_ms;
@@ -107,9 +107,10 @@ struct edge_listener {
 	struct endpoint local;
 };
 /* Opens what is in the list and not open, closes what is open and not in the list; the rest is not
- * touched. A listener's number goes up with each one opened, so workers that are given the same
- * lists number alike. The first error is returned and *ret_failed is its index; all others are
- * nevertheless done. Connections of a closed listener live on. */
+ * touched. All or nothing: on an error *ret_failed is the index of what could not be opened, and what
+ * was open before still is (only where a listener had to go first to make room for another, it is
+ * gone: give the old list again). A listener's number goes up with each one opened, so workers that
+ * are given the same lists number alike. Connections of a closed listener live on. */
 must_use enum err edge_set_listeners(struct edge *edge, const struct edge_listener *list,
 				     size_t count, size_t *ret_failed);
 /* The number of an open listener. False: there is none. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Listeners: datagrams in, connections in.
  * lint: owns storage because listeners come and go with the configuration. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -204,7 +205,6 @@ static enum err open_listener(struct edge *edge, const struct edge_listener *wan
 	listener->edge = edge;
 	listener->transport = wanted->transport;
 	listener->local = wanted->local;
-	/* Also when it fails: other workers may succeed, and must number alike. */
 	listener->number = ++edge->last_number;
 	listener->io = (struct loop_io){ .fd = -1, .owner = listener };
 	listener->pause = (struct loop_timer){ .fn = on_pause_end, .owner = listener };
@@ -227,27 +227,62 @@ static bool is_wanted(const struct listener *listener, const struct edge_listene
 	return false;
 }
 
-enum err edge_set_listeners(struct edge *edge, const struct edge_listener *list, size_t count,
-			    size_t *ret_failed)
+static size_t close_unwanted(struct edge *edge, const struct edge_listener *list, size_t count)
 {
-	enum err first = OK;
+	size_t closed = 0;
 
 	list_each(link, &edge->listeners) {
 		struct listener *listener = container_of(link, struct listener, link);
 
-		if (!is_wanted(listener, list, count))
-			listener_close(listener);
+		if (is_wanted(listener, list, count))
+			continue;
+		listener_close(listener);
+		closed++;
 	}
+	return closed;
+}
+
+/* Up to the first that cannot be opened. */
+static enum err open_missing(struct edge *edge, const struct edge_listener *list, size_t count,
+			     size_t *ret_failed)
+{
 	for (size_t i = 0; i < count; i++) {
 		enum err err;
 
 		if (find_open(edge, list[i].transport, &list[i].local))
 			continue;
 		err = open_listener(edge, &list[i]);
-		if (err != OK && first == OK) {
-			first = err;
+		if (err != OK) {
 			*ret_failed = i;
+			return err;
 		}
 	}
-	return first;
+	return OK;
+}
+
+static void close_newer_than(struct edge *edge, uint16_t number)
+{
+	list_each(link, &edge->listeners) {
+		struct listener *listener = container_of(link, struct listener, link);
+
+		if (listener->number > number)
+			listener_close(listener);
+	}
+}
+
+enum err edge_set_listeners(struct edge *edge, const struct edge_listener *list, size_t count,
+			    size_t *ret_failed)
+{
+	uint16_t before = edge->last_number;
+	enum err err = open_missing(edge, list, count, ret_failed);
+
+	/* One that is to go may be in the way: 10.0.0.2 and 0.0.0.0 on the same port. */
+	if ((int)err == -EADDRINUSE && close_unwanted(edge, list, count) > 0)
+		err = open_missing(edge, list, count, ret_failed);
+	if (err != OK) {
+		close_newer_than(edge, before);
+		return err;
+	}
+	close_unwanted(edge, list, count);
+	return OK;
 }

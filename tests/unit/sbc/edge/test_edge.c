@@ -518,7 +518,7 @@ static void connections_are_capped(void **state)
 
 	(void)state;
 	limits.connections = 5;
-	limits.connections_reserve = 2;
+	limits.connections_reserve = 1;
 	limits.connections_per_ip = 2;
 	world_open(&world, &limits);
 	world.verdict = EDGE_UNKNOWN;
@@ -549,21 +549,21 @@ static void reserve_is_for_known_peers(void **state)
 {
 	struct edge_limits limits = edge_limits_default;
 	struct world world;
-	int fds[4];
+	int fds[5];
 
 	(void)state;
-	limits.connections = 3;
-	limits.connections_reserve = 1;
+	limits.connections = 4;
+	limits.connections_reserve = 4; /* a quarter counts: one */
 	world_open(&world, &limits);
 	world.verdict = EDGE_UNKNOWN;
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 4; i++)
 		fds[i] = raw_connect(&world.tcp);
 	until(&world, edge_counters(world.edge)->refused_total == 1);
 	world.verdict = EDGE_KNOWN;
-	fds[3] = raw_connect(&world.tcp);
-	until(&world, edge_connections(world.edge) == 3);
+	fds[4] = raw_connect(&world.tcp);
+	until(&world, edge_connections(world.edge) == 4);
 	assert_int_equal(edge_counters(world.edge)->refused_total, 1);
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 5; i++)
 		close(fds[i]);
 	world_close(&world);
 }
@@ -666,16 +666,28 @@ static void listeners_follow_the_list(void **state)
 	world_open(&world, NULL);
 	assert_true(edge_listener_find(world.edge, SIP_UDP, &world.udp, &udp));
 	list[0] = (struct edge_listener){ SIP_UDP, third };
-	list[1] = (struct edge_listener){ SIP_TLS, world.tcp };
-	list[2] = (struct edge_listener){ SIP_UDP, world.udp };
+	list[1] = (struct edge_listener){ SIP_UDP, world.udp };
+	list[2] = (struct edge_listener){ SIP_TLS, world.tcp };
+	/* Refused whole: nothing of it is open, and nothing that was has gone. */
 	assert_int_equal(edge_set_listeners(world.edge, list, 3, &failed), ERR_UNSUPPORTED);
-	assert_int_equal(failed, 1);
+	assert_int_equal(failed, 2);
+	assert_false(edge_listener_find(world.edge, SIP_UDP, &third, &number));
+	assert_true(edge_listener_find(world.edge, SIP_TCP, &world.tcp, &number));
+	assert_int_equal(edge_set_listeners(world.edge, list, 2, &failed), OK);
 	/* What stayed was not touched, what is new has a new number, what is gone is gone. */
 	assert_true(edge_listener_find(world.edge, SIP_UDP, &world.udp, &number));
 	assert_int_equal(number, udp);
 	assert_true(edge_listener_find(world.edge, SIP_UDP, &third, &number));
 	assert_true(number > 2);
 	assert_false(edge_listener_find(world.edge, SIP_TCP, &world.tcp, &number));
+	/* The wildcard address needs the port that the old one holds. */
+	list[0] = list[1];
+	list[0].local.ip = (struct ip_addr){ .family = IP_V4 };
+	assert_int_equal(edge_set_listeners(world.edge, list, 1, &failed), OK);
+	assert_true(edge_listener_find(world.edge, SIP_UDP, &list[0].local, &number));
+	assert_false(edge_listener_find(world.edge, SIP_UDP, &world.udp, &number));
+	assert_int_equal(edge_set_listeners(world.edge, list, 2, &failed), -EADDRINUSE);
+	assert_true(edge_listener_find(world.edge, SIP_UDP, &list[0].local, &number));
 	assert_int_equal(edge_set_listeners(world.edge, NULL, 0, &failed), OK);
 	assert_false(edge_listener_find(world.edge, SIP_UDP, &third, &number));
 	world_close(&world);

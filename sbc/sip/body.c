@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Bodies as octets: one type, or multipart (RFC 2046 5.1). Parts may hold any byte; only the
- * delimiters and the lines of a part's headers are looked at. Linear: a level of nesting is searched
- * once, and levels are limited. */
+ * delimiters and the lines of a part's headers are looked at. Linear: a level of nesting is
+ * searched once, and levels are limited. */
 #include "sbc/sip/sip_priv.h"
 
-#define BODY_MAX_DEPTH 4u
+#define BODY_MAX_DEPTH     4u
 #define BOUNDARY_MAX_BYTES 70u /* RFC 2046 5.1.1 */
 
 struct slice sip_media_type(struct slice content_type)
@@ -42,7 +42,8 @@ static enum delimiter delimiter_end(struct slice *rest)
 }
 
 /* Cuts the bytes before the next delimiter; *rest stands behind it. */
-static enum delimiter delimiter_cut(struct slice *rest, struct slice boundary, struct slice *ret_head)
+static enum delimiter delimiter_cut(struct slice *rest, struct slice boundary,
+				    struct slice *ret_head)
 {
 	struct slice start = *rest;
 	size_t skip = 4 + boundary.len;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What every message must have (RFC 3261 8.1.1, 20) and what the parts must look like. Every part is
- * tried whatever became of those before it, so that an answer can be written from what there is. */
+ * What every message must have (RFC 3261 8.1.1, 20) and what the parts must look like. Every part
+ * is tried whatever became of those before it, so that an answer can be written from what there is.
+ */
 #include "sbc/sip/sip_priv.h"
 
 static void keep_first(enum sip_fault *fault, enum sip_fault other)

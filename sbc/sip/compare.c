@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: MIT
  * URIs compared (RFC 3261 19.1.4). The comparison of parameters looks for each of one side in the
- * other, which is quadratic: more than MAX_PARAMS of them are equal only when they are the same text. A
- * name that stands twice, which 19.1.1 forbids, never makes a URI differ from itself. */
+ * other, which is quadratic: more than MAX_PARAMS of them are equal only when they are the same
+ * text. A name that stands twice, which 19.1.1 forbids, never makes a URI differ from itself. */
 #include "sbc/sip/sip_priv.h"
 
 #define MAX_PARAMS 64u
 
-/* The next character of an escaped text, and whether it was written as an escape. */
+/* The next character of an escaped text. What is reserved means another thing when it is escaped
+ * (RFC 2396 2.2), and gets another value here. */
 static unsigned char_take(struct slice *in)
 {
-	static const char digits[] = "0123456789abcdef";
 	unsigned value = (unsigned char)in->p[0];
+	int escaped = sip_escape_value(*in);
 
-	if (value == '%' && in->len >= 3 && char_is(in->p[1], CC_HEX) && char_is(in->p[2], CC_HEX)) {
-		const char *high = memchr(digits, ascii_lower(in->p[1]), 16);
-		const char *low = memchr(digits, ascii_lower(in->p[2]), 16);
-
-		value = (unsigned)(high - digits) << 4 | (unsigned)(low - digits);
-		/* What is reserved means another thing when escaped (RFC 2396 2.2). */
-		if (value < 128 && memchr(";/?:@&=+$,", (int)value, 10))
-			value |= 0x100;
-		*in = slice_skip(*in, 3);
-	} else {
-		*in = slice_skip(*in, 1);
-	}
-	return value;
+	*in = slice_skip(*in, escaped < 0 ? 1 : 3);
+	if (escaped < 0)
+		return value;
+	return escaped > 0 && strchr(";/?:@&=+$,", escaped) ? (unsigned)escaped | 0x100
+							    : (unsigned)escaped;
 }
 
 static unsigned folded(unsigned value)
@@ -47,8 +40,9 @@ static bool escaped_eq(struct slice a, struct slice b, bool nocase)
 /* Parameters that count although they stand in one URI only. */
 static bool param_counts(struct slice name)
 {
-	static const struct slice names[] = { { "transport", 9 }, { "user", 4 }, { "method", 6 },
-					      { "maddr", 5 },	  { "ttl", 3 } };
+	static const struct slice names[] = {
+		{ "transport", 9 }, { "user", 4 }, { "method", 6 }, { "maddr", 5 }, { "ttl", 3 }
+	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (escaped_eq(name, names[i], true))
@@ -74,7 +68,8 @@ static bool params_match(struct slice a, struct slice b)
 	struct slice other;
 
 	while (sip_param_next(&a, &name, &value)) {
-		if (params_find(b, name, &other) ? !escaped_eq(value, other, true) : param_counts(name))
+		if (params_find(b, name, &other) ? !escaped_eq(value, other, true)
+						 : param_counts(name))
 			return false;
 	}
 	return true;
@@ -108,7 +103,8 @@ static bool headers_match(struct slice a, struct slice b)
 		bool found = false;
 
 		while (!found && header_cut(&rest, &other_name, &other))
-			found = escaped_eq(name, other_name, true) && escaped_eq(value, other, false);
+			found =
+			    escaped_eq(name, other_name, true) && escaped_eq(value, other, false);
 		if (!found)
 			return false;
 	}

@@ -7,13 +7,12 @@ static unsigned hex_value(char c)
 	return char_is(c, CC_DIGIT) ? (unsigned)(c - '0') : (unsigned)(ascii_lower(c) - 'a') + 10;
 }
 
-/* The byte that "%HH" at `at` stands for; -1: none does. */
-static int escape_value(struct slice text, size_t at)
+int sip_escape_value(struct slice text)
 {
-	if (text.p[at] != '%' || text.len - at < 3 || !char_is(text.p[at + 1], CC_HEX) ||
-	    !char_is(text.p[at + 2], CC_HEX))
+	if (text.len < 3 || text.p[0] != '%' || !char_is(text.p[1], CC_HEX) ||
+	    !char_is(text.p[2], CC_HEX))
 		return -1;
-	return (int)(hex_value(text.p[at + 1]) << 4 | hex_value(text.p[at + 2]));
+	return (int)(hex_value(text.p[1]) << 4 | hex_value(text.p[2]));
 }
 
 /* An escaped control stays escaped: %00 never becomes a NUL in a name, a log or a message. */
@@ -25,7 +24,7 @@ enum err sip_user_unescape(struct arena *arena, struct slice user, struct slice 
 	if (!to)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < user.len; i++) {
-		int value = escape_value(user, i);
+		int value = sip_escape_value(slice_skip(user, i));
 
 		if (value >= 0 && !char_is((char)value, CC_CTL)) {
 			to[len++] = (char)value;

@@ -15,7 +15,8 @@ static bool ipv4_parse(struct slice text, struct ip_addr *ret)
 
 		if (part > 0 && (at == text.len || text.p[at++] != '.'))
 			return false;
-		for (start = at; at < text.len && char_is(text.p[at], CC_DIGIT) && at - start < 3; at++)
+		for (start = at; at < text.len && char_is(text.p[at], CC_DIGIT) && at - start < 3;
+		     at++)
 			value = value * 10 + (unsigned)(text.p[at] - '0');
 		if (at == start || value > 255 || (at - start > 1 && text.p[start] == '0'))
 			return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Values of headers: the first, and the elements of comma-separated lists over several fields. Each
- * byte is looked at once, whatever quotes and brackets are left open: an open one takes the rest. */
+ * byte is looked at once, whatever quotes and brackets are left open: an open one takes the rest.
+ */
 #include "sbc/sip/sip_priv.h"
 
 #define CURSOR_END UINT16_MAX

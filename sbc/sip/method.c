@@ -4,13 +4,20 @@
 #include "sbc/sip/sip_priv.h"
 
 static const struct slice method_names[SIP_METHOD_COUNT] = {
-	[SIP_UNKNOWN_METHOD] = { "", 0 }, [SIP_INVITE] = { "INVITE", 6 },
-	[SIP_ACK] = { "ACK", 3 },         [SIP_CANCEL] = { "CANCEL", 6 },
-	[SIP_BYE] = { "BYE", 3 },         [SIP_OPTIONS] = { "OPTIONS", 7 },
-	[SIP_REGISTER] = { "REGISTER", 8 }, [SIP_INFO] = { "INFO", 4 },
-	[SIP_UPDATE] = { "UPDATE", 6 },   [SIP_PRACK] = { "PRACK", 5 },
-	[SIP_REFER] = { "REFER", 5 },     [SIP_NOTIFY] = { "NOTIFY", 6 },
-	[SIP_SUBSCRIBE] = { "SUBSCRIBE", 9 }, [SIP_MESSAGE] = { "MESSAGE", 7 },
+	[SIP_UNKNOWN_METHOD] = { "", 0 },
+	[SIP_INVITE] = { "INVITE", 6 },
+	[SIP_ACK] = { "ACK", 3 },
+	[SIP_CANCEL] = { "CANCEL", 6 },
+	[SIP_BYE] = { "BYE", 3 },
+	[SIP_OPTIONS] = { "OPTIONS", 7 },
+	[SIP_REGISTER] = { "REGISTER", 8 },
+	[SIP_INFO] = { "INFO", 4 },
+	[SIP_UPDATE] = { "UPDATE", 6 },
+	[SIP_PRACK] = { "PRACK", 5 },
+	[SIP_REFER] = { "REFER", 5 },
+	[SIP_NOTIFY] = { "NOTIFY", 6 },
+	[SIP_SUBSCRIBE] = { "SUBSCRIBE", 9 },
+	[SIP_MESSAGE] = { "MESSAGE", 7 },
 	[SIP_PUBLISH] = { "PUBLISH", 7 },
 };
 

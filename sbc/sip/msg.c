@@ -184,7 +184,8 @@ static void field_read(struct reader *reader, const struct line *line)
 		fault(reader, SIP_FAULT_MEMORY);
 		return;
 	}
-	if (line->has_control && (!(sip_header_flags[id] & SIP_ADDRESS) || !controls_escaped(value))) {
+	if (line->has_control &&
+	    (!(sip_header_flags[id] & SIP_ADDRESS) || !controls_escaped(value))) {
 		fault(reader, SIP_FAULT_CONTROL_BYTE);
 		return;
 	}
@@ -196,7 +197,8 @@ static void fields_read(struct reader *reader)
 	struct line line;
 
 	while (reader->fault != SIP_FAULT_MEMORY) {
-		if (reader->end - reader->at >= 2 && reader->at[0] == '\r' && reader->at[1] == '\n') {
+		if (reader->end - reader->at >= 2 && reader->at[0] == '\r' &&
+		    reader->at[1] == '\n') {
 			reader->at += 2;
 			return;
 		}
@@ -218,9 +220,9 @@ static enum sip_fault version_check(struct slice text, enum sip_fault otherwise)
 		return otherwise;
 	text = slice_skip(text, 4);
 	return sip_take(&text, CC_DIGIT).len > 0 && text.len > 1 && text.p[0] == '.' &&
-			       slice_is(slice_skip(text, 1), CC_DIGIT) ?
-		       SIP_FAULT_VERSION :
-		       otherwise;
+		       slice_is(slice_skip(text, 1), CC_DIGIT)
+		   ? SIP_FAULT_VERSION
+		   : otherwise;
 }
 
 /* Method SP Request-URI SP SIP-Version: single spaces, and none behind. */
@@ -280,8 +282,8 @@ static void first_line_read(struct reader *reader)
 	if (slice_starts_nocase(text, SLICE("SIP/")))
 		fault(reader, status_line_read(reader->msg, text));
 	else
-		fault(reader, request_line_read(reader->msg, text,
-						reader->limits->max_header_bytes));
+		fault(reader,
+		      request_line_read(reader->msg, text, reader->limits->max_header_bytes));
 }
 
 /* RFC 3261 18.3: without Content-Length the body is the rest of the datagram, bytes behind it are

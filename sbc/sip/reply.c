@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What a response copies from its request (RFC 3261 8.2.6.2), with received and rport filled into
- * the topmost Via (18.2.1, RFC 3581 4). The values come from outside: the parser let no CR, LF or bare
- * control into them, and folds became spaces, so they cannot break the line they are written into. */
+ * the topmost Via (18.2.1, RFC 3581 4). The values come from outside: the parser let no CR, LF or
+ * bare control into them, and folds became spaces, so they cannot break the line they are written
+ * into. */
 #include "sbc/sip/sip_priv.h"
 
 /* Needed: the sent-by is a name or another address than the packet came from, or rport asks. */
@@ -20,8 +21,9 @@ static void received_write(struct text *text, const struct endpoint *source)
 	ip_write(text, &source->ip); /* without brackets: RFC 5118 4.5 */
 }
 
-/* The topmost Via. A received that the sender wrote himself is not kept, and rport gets its value in
- * its place. One that could not be read goes back as it came: the answer goes to the source anyway. */
+/* The topmost Via. A received that the sender wrote himself is not kept, and rport gets its value
+ * in its place. One that could not be read goes back as it came: the answer goes to the source
+ * anyway. */
 static void top_via_write(struct text *text, struct slice element, const struct sip_via *via,
 			  const struct endpoint *source)
 {
@@ -90,8 +92,9 @@ static void vias_write(struct text *text, const struct sip_msg *request,
 /* Enough for all that is copied, so that the text does not move while it grows. */
 static size_t head_bytes(const struct sip_msg *request)
 {
-	static const enum sip_header copied[] = { SIP_HDR_VIA, SIP_HDR_RECORD_ROUTE, SIP_HDR_FROM,
-						  SIP_HDR_TO,  SIP_HDR_CALL_ID,      SIP_HDR_CSEQ,
+	static const enum sip_header copied[] = { SIP_HDR_VIA,      SIP_HDR_RECORD_ROUTE,
+						  SIP_HDR_FROM,     SIP_HDR_TO,
+						  SIP_HDR_CALL_ID,  SIP_HDR_CSEQ,
 						  SIP_HDR_TIMESTAMP };
 	size_t bytes = sizeof(";received=;rport=65535") + INET6_ADDRSTRLEN;
 

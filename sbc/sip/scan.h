@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * One pass over the bytes of a message: the first control byte from `p` on. Line ends and bytes that
- * must not be there are found by the same look. */
+ * One pass over the bytes of a message: the first control byte from `p` on. Line ends and bytes
+ * that must not be there are found by the same look. */
 #pragma once
 
 #include <stddef.h>

@@ -53,6 +53,9 @@ static inline struct slice sip_take(struct slice *in, unsigned classes)
 /* Every byte is of `classes`, or a whole %HH escape. True of an empty slice. */
 bool sip_escaped_is(struct slice text, unsigned classes);
 
+/* The byte that "%HH" at the start of the text stands for; -1: there is none. */
+int sip_escape_value(struct slice text);
+
 /* A quoted-string with its quotes. False: it does not start with a quote or has no end. */
 bool sip_quoted_take(struct slice *in, struct slice *ret);
 
@@ -64,7 +67,8 @@ must_use enum err sip_port_take(struct slice *in, uint16_t *ret);
 /* One generic-param (name, or name=value) behind a SEMI; *ret_more: another ';' follows. */
 must_use enum err sip_param_take(struct slice *in, struct slice *ret_name, struct slice *ret_value,
 				 bool *ret_more);
-/* A whole list of generic-params, of which "tag" may stand there once. *ret_tag: empty when none. */
+/* A whole list of generic-params, of which "tag" may stand there once. *ret_tag: empty when none.
+ */
 must_use enum err sip_params_check(struct slice params, struct slice *ret_tag);
 
 /* sip_address_parse that also gives the tag. */
@@ -120,7 +124,8 @@ enum sip_fault {
 	SIP_FAULT_COUNT,
 };
 
-/* Checks the fields that were read, and fills what is parsed from them. The first fault, or none. */
+/* Checks the fields that were read, and fills what is parsed from them. The first fault, or none.
+ */
 enum sip_fault sip_check(struct sip_msg *msg, const struct sip_limits *limits);
 /* The verdict's text and the error of a fault. */
 enum err sip_verdict_write(enum sip_fault fault, const struct sip_msg *msg,

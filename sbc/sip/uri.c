@@ -143,8 +143,8 @@ static enum sip_scheme scheme_take(struct slice *in, struct slice *ret_scheme)
 	for (unsigned scheme = SIP_SCHEME_SIP; scheme < SIP_SCHEME_OTHER; scheme++) {
 		struct slice name = names[scheme];
 
-		if (text.len >= name.len && (memcmp(text.p, name.p, name.len) == 0 ||
-					     slice_starts_nocase(text, name))) {
+		if (text.len >= name.len &&
+		    (memcmp(text.p, name.p, name.len) == 0 || slice_starts_nocase(text, name))) {
 			*in = slice_skip(text, name.len);
 			return (enum sip_scheme)scheme;
 		}
@@ -167,7 +167,8 @@ enum err sip_uri_parse(struct slice text, struct sip_uri *ret)
 	else if (uri.scheme != SIP_SCHEME_OTHER)
 		err = sip_scheme_parse(rest, &uri);
 	else
-		err = scheme_ok(scheme) && slice_is(rest, CC_URI_ANY | CC_URI_PARAM) ? OK : ERR_SYNTAX;
+		err = scheme_ok(scheme) && slice_is(rest, CC_URI_ANY | CC_URI_PARAM) ? OK
+										     : ERR_SYNTAX;
 	if (err == OK)
 		*ret = uri;
 	return err;

@@ -49,8 +49,7 @@ static const struct fault_row fault_rows[SIP_FAULT_COUNT] = {
 	[SIP_FAULT_MEMORY] = { ERR_NOMEM, 503, "Service Unavailable", "memory" },
 };
 
-enum err sip_verdict_write(enum sip_fault fault, const struct sip_msg *msg,
-			   struct sip_verdict *ret)
+enum err sip_verdict_write(enum sip_fault fault, const struct sip_msg *msg, struct sip_verdict *ret)
 {
 	const struct fault_row *row = &fault_rows[fault];
 

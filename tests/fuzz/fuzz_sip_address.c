@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Addresses, Vias, CSeq and RAck: an address that parses is written as name-addr and parses again to
- * the same. */
+ * Addresses, Vias, CSeq and RAck: an address that parses is written as name-addr and parses again
+ * to the same. */
 #include "lib/base/ensure.h"
 #include "sbc/sip/sip.h"
 

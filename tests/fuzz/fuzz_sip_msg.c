@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Messages: what parses is answered, and the answer parses again with the same Call-ID, CSeq, From and
- * branch; the arena's quota is kept. Lists, parts and escapes are walked on the way. */
+ * Messages: what parses is answered, and the answer parses again with the same Call-ID, CSeq, From
+ * and branch; the arena's quota is kept. Lists, parts and escapes are walked on the way. */
 #include "lib/base/ensure.h"
 #include "sbc/sip/sip.h"
 
@@ -54,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	arena_cache_init(&cache, 0);
 	arena_init(&arena, &cache, 1024, 1 << 18);
-	err = sip_parse(&arena, slice_of((const char *)data, size), &sip_limits_default, &msg, &verdict);
+	err = sip_parse(&arena, slice_of((const char *)data, size), &sip_limits_default, &msg,
+			&verdict);
 	ensure((err == OK) == (verdict.status == 0));
 	walk(&arena, &msg);
 	if (msg.is_request && !verdict.drop)

@@ -23,10 +23,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_init(&arena, &cache, 1024, 1 << 18);
 	if (sip_uri_parse(text, &uri) == OK) {
 		ensure(uri.scheme == SIP_SCHEME_OTHER || sip_uri_eq(&uri, &uri));
-		ensure(inside(uri.user, text) && inside(uri.password, text) && inside(uri.host, text));
+		ensure(inside(uri.user, text) && inside(uri.password, text) &&
+		       inside(uri.host, text));
 		ensure(inside(uri.params, text) && inside(uri.headers, text));
 		if (sip_user_unescape(&arena, uri.user, &plain) == OK)
-			ensure(plain.len <= uri.user.len && (plain.len == 0 || !memchr(plain.p, 0, plain.len)));
+			ensure(plain.len <= uri.user.len &&
+			       (plain.len == 0 || !memchr(plain.p, 0, plain.len)));
 	}
 	arena_fini(&arena);
 	arena_cache_fini(&cache);

@@ -8,18 +8,19 @@
 #include "sbc/sip/sip.h"
 
 #define ROUNDS 15
-#define TIMES 20000
+#define TIMES  20000
 
 #define HEAD(status)                                                                               \
 	status "\r\n"                                                                              \
-	"Via: SIP/2.0/UDP 192.0.2.101:5060;branch=z9hG4bK-524287-1---6f1c2a3b4c5d6e7f;rport\r\n"
+	       "Via: SIP/2.0/UDP "                                                                 \
+	       "192.0.2.101:5060;branch=z9hG4bK-524287-1---6f1c2a3b4c5d6e7f;rport\r\n"
 #define DIALOG                                                                                     \
-	"From: \"Alice Adams\" <sip:alice@atlanta.example.com>;tag=9fxced76sl\r\n"                    \
+	"From: \"Alice Adams\" <sip:alice@atlanta.example.com>;tag=9fxced76sl\r\n"                 \
 	"To: \"Bob\" <sip:+4930123456@biloxi.example.com;user=phone>"
 #define CALL "\r\nCall-ID: 3848276298220188511@atlanta.example.com\r\n"
 #define SDP                                                                                        \
-	"v=0\r\no=- 2890844526 2890844526 IN IP4 192.0.2.101\r\ns=-\r\nc=IN IP4 192.0.2.101\r\n"       \
-	"t=0 0\r\nm=audio 49172 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\n"                         \
+	"v=0\r\no=- 2890844526 2890844526 IN IP4 192.0.2.101\r\ns=-\r\nc=IN IP4 192.0.2.101\r\n"   \
+	"t=0 0\r\nm=audio 49172 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\n"                       \
 	"a=rtpmap:101 telephone-event/8000\r\n"
 
 struct sample {
@@ -28,18 +29,40 @@ struct sample {
 };
 
 static const struct sample samples[] = {
-	{ "INVITE", HEAD("INVITE sip:+4930123456@198.51.100.1:5060;user=phone SIP/2.0")
-	  "Max-Forwards: 70\r\n" DIALOG CALL "CSeq: 1 INVITE\r\n"
-	  "Contact: <sip:alice@192.0.2.101:5060;transport=udp>\r\n"
-	  "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK\r\nSupported: 100rel, timer\r\n"
-	  "User-Agent: Phone/1.0\r\nContent-Type: application/sdp\r\nContent-Length: 173\r\n\r\n" SDP },
-	{ "200", HEAD("SIP/2.0 200 OK") DIALOG ";tag=314159" CALL "CSeq: 1 INVITE\r\n"
+	{ "INVITE",
+	  HEAD("INVITE sip:+4930123456@198.51.100.1:5060;user=phone SIP/2.0") "Max-Forwards: "
+									      "70\r\n" DIALOG CALL
+									      "CSeq: 1 INVITE\r\n"
+									      "Contact: "
+									      "<sip:alice@192.0.2."
+									      "101:5060;transport="
+									      "udp>\r\n"
+									      "Allow: INVITE, ACK, "
+									      "CANCEL, BYE, "
+									      "OPTIONS, UPDATE, "
+									      "PRACK\r\nSupported: "
+									      "100rel, timer\r\n"
+									      "User-Agent: "
+									      "Phone/"
+									      "1.0\r\nContent-Type:"
+									      " application/"
+									      "sdp\r\nContent-"
+									      "Length: "
+									      "173\r\n\r\n" SDP },
+	{ "200", HEAD("SIP/2.0 200 OK") DIALOG
+	  ";tag=314159" CALL "CSeq: 1 INVITE\r\n"
 	  "Contact: <sip:bob@198.51.100.2:5060>\r\nAllow: INVITE, ACK, CANCEL, BYE\r\n"
 	  "Content-Type: application/sdp\r\nContent-Length: 173\r\n\r\n" SDP },
-	{ "ACK", HEAD("ACK sip:bob@198.51.100.2:5060 SIP/2.0")
-	  "Max-Forwards: 70\r\n" DIALOG ";tag=314159" CALL "CSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n" },
-	{ "BYE", HEAD("BYE sip:bob@198.51.100.2:5060 SIP/2.0")
-	  "Max-Forwards: 70\r\n" DIALOG ";tag=314159" CALL "CSeq: 2 BYE\r\nContent-Length: 0\r\n\r\n" },
+	{ "ACK",
+	  HEAD(
+	      "ACK sip:bob@198.51.100.2:5060 SIP/2.0") "Max-Forwards: 70\r\n" DIALOG
+						       ";tag=314159" CALL
+						       "CSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n" },
+	{ "BYE",
+	  HEAD(
+	      "BYE sip:bob@198.51.100.2:5060 SIP/2.0") "Max-Forwards: 70\r\n" DIALOG
+						       ";tag=314159" CALL
+						       "CSeq: 2 BYE\r\nContent-Length: 0\r\n\r\n" },
 };
 
 static double now_ns(void)

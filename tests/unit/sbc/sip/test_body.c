@@ -23,22 +23,30 @@ static const struct body_case body_cases[] = {
 	{ "multipart/mixed; x=\"boundary=c\"; BOUNDARY = \"b\"",
 	  "preamble\r\n--b \t\r\n" SDP_PART "\r\n--b--\r\nepilogue --b\r\n", OK, "v=0\r\n" },
 	/* the content type is given late, folded, or missing */
-	{ "multipart/mixed;boundary=b", "--b\r\n\r\nplain\r\n--b\r\nX: y\r\ncontent-type:\r\n "
-	  "application/sdp\r\n\r\nv=0\r\n--b--", OK, "v=0" },
+	{ "multipart/mixed;boundary=b",
+	  "--b\r\n\r\nplain\r\n--b\r\nX: y\r\ncontent-type:\r\n "
+	  "application/sdp\r\n\r\nv=0\r\n--b--",
+	  OK, "v=0" },
 	{ "multipart/mixed;boundary=b", "--b\r\n\r\nv=0\r\n--b--", ERR_NOENT, "" },
 	/* an empty part, and a boundary that only starts like ours */
-	{ "multipart/mixed;boundary=b", "--b\r\nContent-Type: application/sdp\r\n\r\n\r\n--b--", OK, "" },
+	{ "multipart/mixed;boundary=b", "--b\r\nContent-Type: application/sdp\r\n\r\n\r\n--b--", OK,
+	  "" },
 	{ "multipart/mixed;boundary=b", "--bb\r\n--b\r\n" SDP_PART "--bb\r\n\r\n--b--", OK,
 	  "v=0\r\n--bb\r\n" },
-	{ "multipart/mixed;boundary=b", "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--bc\r\n--b--",
-	  OK, "v=0\r\n--bc" },
+	{ "multipart/mixed;boundary=b",
+	  "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--bc\r\n--b--", OK, "v=0\r\n--bc" },
 	/* nested */
-	{ "multipart/mixed;boundary=b", "--b\r\nContent-Type: multipart/alternative;boundary=c\r\n\r\n"
-	  "--c\r\n" SDP_PART "\r\n--c--\r\n--b--", OK, "v=0\r\n" },
-	{ "multipart/mixed;boundary=b", "--b\r\nContent-Type: multipart/related;\r\n boundary =\r\n\t\"c\"\r\n"
-	  "\r\n--c\r\n" SDP_PART "\r\n--c--\r\n--b--", OK, "v=0\r\n" },
+	{ "multipart/mixed;boundary=b",
+	  "--b\r\nContent-Type: multipart/alternative;boundary=c\r\n\r\n"
+	  "--c\r\n" SDP_PART "\r\n--c--\r\n--b--",
+	  OK, "v=0\r\n" },
+	{ "multipart/mixed;boundary=b",
+	  "--b\r\nContent-Type: multipart/related;\r\n boundary =\r\n\t\"c\"\r\n"
+	  "\r\n--c\r\n" SDP_PART "\r\n--c--\r\n--b--",
+	  OK, "v=0\r\n" },
 	/* two of them */
-	{ "multipart/mixed;boundary=b", "--b\r\n" SDP_PART "--b\r\n" SDP_PART "--b--", ERR_EXISTS, "" },
+	{ "multipart/mixed;boundary=b", "--b\r\n" SDP_PART "--b\r\n" SDP_PART "--b--", ERR_EXISTS,
+	  "" },
 	/* broken */
 	{ "multipart/mixed", "--b\r\n" SDP_PART "--b--", ERR_SYNTAX, "" },
 	{ "multipart/mixed;boundary=", "--\r\n" SDP_PART "----", ERR_SYNTAX, "" },
@@ -47,7 +55,8 @@ static const struct body_case body_cases[] = {
 	{ "multipart/mixed;boundary=b", "--b\r\n" SDP_PART "--b\r\n", ERR_SYNTAX, "" },
 	{ "multipart/mixed;boundary=b", "--b", ERR_SYNTAX, "" },
 	{ "multipart/mixed;boundary=b", "--b--", ERR_NOENT, "" },
-	{ "multipart/mixed;boundary=0123456789012345678901234567890123456789012345678901234567890123456789x",
+	{ "multipart/"
+	  "mixed;boundary=0123456789012345678901234567890123456789012345678901234567890123456789x",
 	  "--b--", ERR_SYNTAX, "" },
 };
 
@@ -63,8 +72,8 @@ static void finds_parts(void **state)
 
 		fixture_init(&fixture);
 		snprintf(request, sizeof(request), "MESSAGE sip:b SIP/2.0\r\n%s%s%s\r\n%s",
-			 expected->type[0] ? "c: " : "", expected->type, expected->type[0] ? "\r\n" : "",
-			 expected->body);
+			 expected->type[0] ? "c: " : "", expected->type,
+			 expected->type[0] ? "\r\n" : "", expected->body);
 		(void)!fixture_parse(&fixture, slice_text(request));
 		err = sip_body_find(&fixture.msg, SLICE("application/sdp"), &part);
 		if (err != expected->err)
@@ -88,12 +97,14 @@ static void limits_depth(void **state)
 		int len = snprintf(request, sizeof(request), "MESSAGE sip:b SIP/2.0\r\n");
 
 		for (unsigned level = 0; level < levels; level++)
-			len += snprintf(request + len, sizeof(request) - (size_t)len,
-					"Content-Type: multipart/mixed;boundary=l%u\r\n\r\n--l%u\r\n",
-					level, level);
+			len +=
+			    snprintf(request + len, sizeof(request) - (size_t)len,
+				     "Content-Type: multipart/mixed;boundary=l%u\r\n\r\n--l%u\r\n",
+				     level, level);
 		len += snprintf(request + len, sizeof(request) - (size_t)len, "%s", SDP_PART);
 		for (unsigned level = levels; level-- > 0;)
-			len += snprintf(request + len, sizeof(request) - (size_t)len, "\r\n--l%u--", level);
+			len += snprintf(request + len, sizeof(request) - (size_t)len, "\r\n--l%u--",
+					level);
 		fixture_init(&fixture);
 		(void)!fixture_parse(&fixture, slice_text(request));
 		assert_int_equal(sip_body_find(&fixture.msg, SLICE("application/sdp"), &part),
@@ -112,7 +123,8 @@ static void gives_part_headers(void **state)
 
 	(void)state;
 	assert_int_equal(sip_parts_init(SLICE("multipart/mixed;boundary=b"),
-					slice_of(bytes, sizeof(bytes) - 1), &parts), OK);
+					slice_of(bytes, sizeof(bytes) - 1), &parts),
+			 OK);
 	assert_true(sip_parts_next(&parts, &part));
 	assert_slice(part.content_type, "application/isup;version=x");
 	assert_slice(part.disposition, "signal ;handling=optional");

@@ -12,22 +12,26 @@ static void reads_fields(void **state)
 
 	(void)state;
 	fixture_init(&fixture);
-	assert_int_equal(fixture_parse(&fixture, slice_text(
-		"INVITE sip:bob@biloxi.com SIP/2.0\r\n"
-		"Via: SIP/2.0/UDP pc33.atlanta.com:5066;branch=z9hG4bKnashds8;rport\r\n"
-		"v: SIP/2.0/TCP [2001:db8::1];branch=z9hG4bKa , SIP/2.0/TLS 192.0.2.4\r\n"
-		"Max-Forwards : 0070\r\n"
-		"t: Bob <sip:bob@biloxi.com>\r\n"
-		"FROM: Alice <sip:alice@atlanta.com>; tag = 1928301774 \r\n"
-		"Call-ID: a84b4c76e66710\r\n"
-		"CSeq: 314159   INVITE\r\n"
-		"Contact: <sip:alice@pc33.atlanta.com>\r\n"
-		"Subject: one \t\r\n \t two\r\n \r\n three\r\n"
-		"X-Own: , ;\r\n"
-		"Content-Type: application/sdp\r\n"
-		"Content-Length: 4\r\n"
-		"\r\n"
-		"v=0\nmore")), OK);
+	assert_int_equal(
+	    fixture_parse(
+		&fixture,
+		slice_text(
+		    "INVITE sip:bob@biloxi.com SIP/2.0\r\n"
+		    "Via: SIP/2.0/UDP pc33.atlanta.com:5066;branch=z9hG4bKnashds8;rport\r\n"
+		    "v: SIP/2.0/TCP [2001:db8::1];branch=z9hG4bKa , SIP/2.0/TLS 192.0.2.4\r\n"
+		    "Max-Forwards : 0070\r\n"
+		    "t: Bob <sip:bob@biloxi.com>\r\n"
+		    "FROM: Alice <sip:alice@atlanta.com>; tag = 1928301774 \r\n"
+		    "Call-ID: a84b4c76e66710\r\n"
+		    "CSeq: 314159   INVITE\r\n"
+		    "Contact: <sip:alice@pc33.atlanta.com>\r\n"
+		    "Subject: one \t\r\n \t two\r\n \r\n three\r\n"
+		    "X-Own: , ;\r\n"
+		    "Content-Type: application/sdp\r\n"
+		    "Content-Length: 4\r\n"
+		    "\r\n"
+		    "v=0\nmore")),
+	    OK);
 	assert_int_equal(fixture.verdict.status, 0);
 	assert_false(fixture.verdict.drop);
 	assert_true(msg->is_request);
@@ -64,14 +68,14 @@ static void reads_fields(void **state)
 }
 
 /* A good request, of which each case replaces one line or more. */
-#define VIA "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
-#define FROM "From: <sip:a@example.com>;tag=1\r\n"
-#define TO "To: <sip:b@example.com>\r\n"
+#define VIA     "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
+#define FROM    "From: <sip:a@example.com>;tag=1\r\n"
+#define TO      "To: <sip:b@example.com>\r\n"
 #define CALL_ID "Call-ID: x@example.com\r\n"
-#define CSEQ "CSeq: 1 OPTIONS\r\n"
-#define FIRST "OPTIONS sip:b@example.com SIP/2.0\r\n"
-#define REST FROM TO CALL_ID CSEQ
-#define REPLY "SIP/2.0 200 OK\r\n"
+#define CSEQ    "CSeq: 1 OPTIONS\r\n"
+#define FIRST   "OPTIONS sip:b@example.com SIP/2.0\r\n"
+#define REST    FROM TO CALL_ID CSEQ
+#define REPLY   "SIP/2.0 200 OK\r\n"
 
 struct verdict_case {
 	struct slice bytes;
@@ -79,7 +83,10 @@ struct verdict_case {
 	bool drop;
 	const char *why;
 };
-#define CASE(text, status, drop, why) { { text, sizeof(text) - 1 }, status, drop, why }
+#define CASE(text, status, drop, why)                                                              \
+	{                                                                                          \
+		{ text, sizeof(text) - 1 }, status, drop, why                                      \
+	}
 
 static const struct verdict_case verdict_cases[] = {
 	CASE(FIRST VIA REST "\r\n", 0, false, ""),
@@ -94,7 +101,8 @@ static const struct verdict_case verdict_cases[] = {
 	CASE("OPTIONS sip:b@example.com HTTP/1.1\r\n" VIA REST "\r\n", 400, false, "request_line"),
 	CASE("OPTIONS sip:b@example.com SIP/7.0\r\n" VIA REST "\r\n", 505, false, "version"),
 	CASE("OPTIONS sip:b@example.com sip/2.0\r\n" VIA REST "\r\n", 0, false, ""),
-	CASE("OPTIONS sip:b@example.com?a=b SIP/2.0\r\n" VIA REST "\r\n", 400, false, "request_uri"),
+	CASE("OPTIONS sip:b@example.com?a=b SIP/2.0\r\n" VIA REST "\r\n", 400, false,
+	     "request_uri"),
 	CASE("OPTIONS sip:b\0@example.com SIP/2.0\r\n" VIA REST "\r\n", 400, false, "control_byte"),
 	CASE(" OPTIONS sip:b@example.com SIP/2.0\r\n" VIA REST "\r\n", 400, false, "request_line"),
 	CASE("OPTIONS isbn:2983792873 SIP/2.0\r\n" VIA REST "\r\n", 0, false, ""),
@@ -150,8 +158,8 @@ static const struct verdict_case verdict_cases[] = {
 	CASE(FIRST VIA "Via: SIP/2.0/UDP\r\n" REST "\r\n", 400, false, "via"),
 	CASE(FIRST VIA "Via: SIP/2.0/UDP a,\r\n" REST "\r\n", 400, false, "via"),
 	CASE(FIRST "Via: SIP/2.0/UNKNOWN a\r\n" REST "\r\n", 0, false, ""),
-	CASE(FIRST VIA FROM "To: <sip:b@example.com>;tag=1;tag=1\r\n" CALL_ID CSEQ "\r\n", 400, false,
-	     "to"),
+	CASE(FIRST VIA FROM "To: <sip:b@example.com>;tag=1;tag=1\r\n" CALL_ID CSEQ "\r\n", 400,
+	     false, "to"),
 	CASE(FIRST VIA TO "From: Bell, A <sip:b@example.com>;tag=1\r\n" CALL_ID CSEQ "\r\n", 400,
 	     false, "from"),
 	CASE(FIRST VIA FROM TO "Call-ID: a b\r\n" CSEQ "\r\n", 400, false, "call_id"),
@@ -238,14 +246,16 @@ static void keeps_limits(void **state)
 	(void)state;
 	limit_case(FIRST VIA REST, "v: SIP/2.0/UDP h\r\n", 69, "\r\n", 0, "");
 	limit_case(FIRST VIA REST, "v: SIP/2.0/UDP h\r\n", 70, "\r\n", 483, "via_count");
-	limit_case(FIRST VIA REST "v: SIP/2.0/UDP h", ",SIP/2.0/UDP h", 69, "\r\n\r\n", 483, "via_count");
+	limit_case(FIRST VIA REST "v: SIP/2.0/UDP h", ",SIP/2.0/UDP h", 69, "\r\n\r\n", 483,
+		   "via_count");
 	limit_case(FIRST VIA REST, "Y: y\r\n", 251, "\r\n", 0, "");
 	limit_case(FIRST VIA REST, "Y: y\r\n", 252, "\r\n", 513, "header_count");
 	limit_case(FIRST VIA REST "Y: ", "y", 8189, "\r\n\r\n", 0, "");
 	limit_case(FIRST VIA REST "Y: ", "y", 8190, "\r\n\r\n", 513, "header_length");
 	limit_case(FIRST VIA REST "Y: ", "\r\n y", 3000, "\r\n\r\n", 513, "header_length");
 	limit_case("OPTIONS sip:", "y", 8188, " SIP/2.0\r\n" VIA REST "\r\n", 0, "");
-	limit_case("OPTIONS sip:", "y", 8189, " SIP/2.0\r\n" VIA REST "\r\n", 414, "request_uri_length");
+	limit_case("OPTIONS sip:", "y", 8189, " SIP/2.0\r\n" VIA REST "\r\n", 414,
+		   "request_uri_length");
 	limit_case(FIRST VIA REST "\r\n", "y", 65536, "", 513, "message_too_large");
 }
 

@@ -5,7 +5,7 @@
 #include "tests/unit/sbc/sip/sip_fixture.h"
 
 #define TAIL                                                                                       \
-	"From: A <sip:a@example.com>;tag=1\r\nCall-ID: x\r\nCSeq: 7 OPTIONS\r\n"                        \
+	"From: A <sip:a@example.com>;tag=1\r\nCall-ID: x\r\nCSeq: 7 OPTIONS\r\n"                   \
 	"Record-Route: <sip:p1;lr>\r\nRecord-Route: <sip:p2;lr>\r\n"
 
 struct via_case {
@@ -59,7 +59,8 @@ static void fills_top_via(void **state)
 
 		snprintf(request, sizeof(request),
 			 "OPTIONS sip:b SIP/2.0\r\nv: %s\r\nVia: SIP/2.0/TCP  z ;\r\n  q\r\n" TAIL
-			 "To: sip:b\r\n\r\n", via_cases[i].via);
+			 "To: sip:b\r\n\r\n",
+			 via_cases[i].via);
 		snprintf(expected, sizeof(expected), "Via: %s\r\nVia: SIP/2.0/TCP  z ; q\r\n",
 			 via_cases[i].expected);
 		assert_int_equal(endpoint_parse(slice_text(via_cases[i].source), &source), OK);
@@ -80,8 +81,10 @@ static struct slice reply_to(struct fixture *fixture, const char *to, bool recor
 	struct endpoint source;
 	struct text text;
 
-	snprintf(request, sizeof(request), "OPTIONS sip:b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1\r\n%s"
-		 TAIL "Timestamp: 54\r\n\r\n", to);
+	snprintf(request, sizeof(request),
+		 "OPTIONS sip:b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1\r\n%s" TAIL
+		 "Timestamp: 54\r\n\r\n",
+		 to);
 	assert_int_equal(endpoint_parse(SLICE("192.0.2.1:5060"), &source), OK);
 	(void)!fixture_parse(fixture, slice_text(request));
 	assert_int_equal(sip_reply_keep(&fixture->arena, &fixture->msg, &source, &head), OK);

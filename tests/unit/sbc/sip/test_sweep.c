@@ -50,7 +50,8 @@ static enum err parse_and_answer(struct arena *arena, struct slice bytes)
 	if (sip_reply_keep(arena, &msg, &source, &head) != OK)
 		return ERR_NOMEM;
 	text_init_arena(&text, arena, 1024);
-	sip_reply_write(&text, &head, verdict.status ? verdict.status : 200, SLICE_NONE, SLICE("t"), true);
+	sip_reply_write(&text, &head, verdict.status ? verdict.status : 200, SLICE_NONE, SLICE("t"),
+			true);
 	sip_write_body(&text, SLICE_NONE, SLICE_NONE);
 	if (text.err != OK)
 		return ERR_NOMEM;
@@ -130,7 +131,7 @@ struct pattern {
 	const char *end;
 };
 #define REQUEST                                                                                    \
-	"OPTIONS sip:b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\n"         \
+	"OPTIONS sip:b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\n"    \
 	"Call-ID: x\r\nCSeq: 1 OPTIONS\r\n"
 static const struct pattern patterns[] = {
 	{ "contacts", REQUEST "Contact: <sip:a>", ",<sip:a>", "\r\n\r\n" },
@@ -159,9 +160,12 @@ static const struct pattern patterns[] = {
 	{ "method", "", "A", " sip:b SIP/2.0\r\n\r\n" },
 	{ "at signs", "OPTIONS sip:", "@", " SIP/2.0\r\n\r\n" },
 	{ "escapes", "OPTIONS sip:", "%41", "@b SIP/2.0\r\n\r\n" },
-	{ "boundaries", REQUEST "c: multipart/mixed;boundary=b\r\n\r\n--b\r\n\r\n", "\r\n--bb", "" },
-	{ "parts", REQUEST "c: multipart/mixed;boundary=b\r\n\r\n--b\r\n\r\n", "\r\n--b\r\n\r\n", "" },
-	{ "part headers", REQUEST "c: multipart/mixed;boundary=b\r\n\r\n--b\r\n", "a:\r\n", "\r\n\r\n--b--" },
+	{ "boundaries", REQUEST "c: multipart/mixed;boundary=b\r\n\r\n--b\r\n\r\n", "\r\n--bb",
+	  "" },
+	{ "parts", REQUEST "c: multipart/mixed;boundary=b\r\n\r\n--b\r\n\r\n", "\r\n--b\r\n\r\n",
+	  "" },
+	{ "part headers", REQUEST "c: multipart/mixed;boundary=b\r\n\r\n--b\r\n", "a:\r\n",
+	  "\r\n\r\n--b--" },
 };
 
 static struct slice pattern_fill(const struct pattern *pattern, size_t size, char *storage)
@@ -198,14 +202,15 @@ static double best_us(struct arena *arena, struct slice bytes)
 		if (msg.uri_text.len > 0)
 			(void)sip_uri_eq(&msg.uri, &msg.uri);
 		clock_gettime(CLOCK_MONOTONIC, &to);
-		us = (double)(to.tv_sec - from.tv_sec) * 1e6 + (double)(to.tv_nsec - from.tv_nsec) / 1e3;
+		us = (double)(to.tv_sec - from.tv_sec) * 1e6 +
+		     (double)(to.tv_nsec - from.tv_nsec) / 1e3;
 		best = us < best ? us : best;
 	}
 	return best;
 }
 
-/* Twice the bytes take about twice the time and memory. Times are printed and not asserted, but for a
- * bound that only a quadratic step over 64 KiB (some 10^9 byte visits) could pass. */
+/* Twice the bytes take about twice the time and memory. Times are printed and not asserted, but for
+ * a bound that only a quadratic step over 64 KiB (some 10^9 byte visits) could pass. */
 static void grows_linearly(void **state)
 {
 	static char storage[65535];
@@ -224,8 +229,8 @@ static void grows_linearly(void **state)
 		small_us = best_us(&small, pattern_fill(&patterns[i], 32768, storage));
 		large_us = best_us(&large, pattern_fill(&patterns[i], 65535, storage));
 		print_message("%-20s 32K %8.1f us %8zu held, 64K %8.1f us %8zu held, ratio %.2f\n",
-			      patterns[i].name, small_us, small.held_bytes, large_us, large.held_bytes,
-			      large_us / small_us);
+			      patterns[i].name, small_us, small.held_bytes, large_us,
+			      large.held_bytes, large_us / small_us);
 		assert_true(large.held_bytes <= 32 * 65536);
 		arena_fini(&small);
 		arena_fini(&large);
@@ -289,7 +294,8 @@ static void protos_check(const char *name, struct slice bytes)
 	snprintf(length, sizeof(length), "%zu",
 		 slice_skip(message, slice_find(message, SLICE("\r\n\r\n")) + 4).len);
 	text_init(&text, second, sizeof(second));
-	tags_replace(&text, message, &(struct tag){ SLICE("<Content-Length>"), slice_text(length) }, 1);
+	tags_replace(&text, message, &(struct tag){ SLICE("<Content-Length>"), slice_text(length) },
+		     1);
 	fixture_init(&fixture);
 	(void)!parse_and_answer(&fixture.arena, slice_head(text_done(&text), 65507));
 	fixture_fini(&fixture);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The messages of RFC 4475 and RFC 5118: the given ones against their table of verdicts, our own for
- * the sections that are not given. A message that is good for the parser may still be refused by
- * those above it (416, 420, 483 …), so a table's VALID, SEMANTIC and MAY are all OK here. */
+ * The messages of RFC 4475 and RFC 5118: the given ones against their table of verdicts, our own
+ * for the sections that are not given. A message that is good for the parser may still be refused
+ * by those above it (416, 420, 483 …), so a table's VALID, SEMANTIC and MAY are all OK here. */
 #include "tests/unit/sbc/sip/vectors.h"
 
 /* Columns of a table line, cut at tabs. */
@@ -159,8 +159,8 @@ static void rfc_own(void **state)
 	static const char *const names[3] = { "status", "answered", "note" };
 
 	(void)state;
-	assert_int_equal(table_walk(SBC_SOURCE_ROOT "/tests/vectors/sip", "VERDICTS.tsv", names,
-				    own_check), 30);
+	assert_int_equal(
+	    table_walk(SBC_SOURCE_ROOT "/tests/vectors/sip", "VERDICTS.tsv", names, own_check), 30);
 }
 
 int main(void)

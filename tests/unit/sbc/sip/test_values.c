@@ -18,10 +18,20 @@ static const struct {
 
 /* RFC 3261 7.3.3 and 20, RFC 3515, 3892, 4028, 6665. */
 static const char compact_forms[][2][20] = {
-	{ "c", "Content-Type" }, { "e", "Content-Encoding" }, { "f", "From" },	 { "i", "Call-ID" },
-	{ "k", "Supported" },	 { "l", "Content-Length" },   { "m", "Contact" }, { "s", "Subject" },
-	{ "t", "To" },		 { "v", "Via" },	      { "r", "Refer-To" }, { "b", "Referred-By" },
-	{ "x", "Session-Expires" }, { "o", "Event" },
+	{ "c", "Content-Type" },
+	{ "e", "Content-Encoding" },
+	{ "f", "From" },
+	{ "i", "Call-ID" },
+	{ "k", "Supported" },
+	{ "l", "Content-Length" },
+	{ "m", "Contact" },
+	{ "s", "Subject" },
+	{ "t", "To" },
+	{ "v", "Via" },
+	{ "r", "Refer-To" },
+	{ "b", "Referred-By" },
+	{ "x", "Session-Expires" },
+	{ "o", "Event" },
 };
 
 /* A name that is not found has lost its slot to another: header.c says what to do. */
@@ -84,7 +94,8 @@ static void splits_lists(void **state)
 	elements_are(SIP_HDR_CONTACT, "m", "sip:(@a, sip:b", "[sip:(@a][sip:b]");
 	elements_are(SIP_HDR_WARNING, "Warning", "307 a \"b, c\", 301 d \"e\"",
 		     "[307 a \"b, c\"][301 d \"e\"]");
-	elements_are(SIP_HDR_REASON, "Reason", "SIP (a, (b, \\) c), d), Q.850", "[SIP (a, (b, \\) c), d)][Q.850]");
+	elements_are(SIP_HDR_REASON, "Reason", "SIP (a, (b, \\) c), d), Q.850",
+		     "[SIP (a, (b, \\) c), d)][Q.850]");
 	/* what is left open takes the rest */
 	elements_are(SIP_HDR_REASON, "Reason", "a, (b, (c), d", "[a][(b, (c), d]");
 	elements_are(SIP_HDR_REASON, "Reason", "a, \"b, c\\", "[a][\"b, c\\]");
@@ -166,8 +177,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_headers), cmocka_unit_test(splits_lists),
-		cmocka_unit_test(finds_tokens),	 cmocka_unit_test(unescapes),
-		cmocka_unit_test(escapes),	 cmocka_unit_test(names_things),
+		cmocka_unit_test(finds_tokens),  cmocka_unit_test(unescapes),
+		cmocka_unit_test(escapes),       cmocka_unit_test(names_things),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,8 +17,8 @@ static inline const char *corpora_folder(void)
 	return folder ? folder : SBC_SOURCE_ROOT "/../shared/corpora";
 }
 
-/* The file's bytes in memory of exactly that size, so that a sanitizer sees a read past the end; the
- * caller frees them. p NULL: no such file. */
+/* The file's bytes in memory of exactly that size, so that a sanitizer sees a read past the end;
+ * the caller frees them. p NULL: no such file. */
 static inline struct slice vector_read(const char *path)
 {
 	static char storage[VECTOR_MAX_BYTES];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Answers the requests in the files given and writes each answer to standard output, behind its status
- * and its length on a line. For judge_replies.py, since we do not judge our own writing. */
+ * Answers the requests in the files given and writes each answer to standard output, behind its
+ * status and its length on a line. For judge_replies.py, since we do not judge our own writing. */
 #include <stdio.h>
 
 #include "sbc/sip/sip.h"

@@ -3,10 +3,12 @@
 import ast
 import os
 import random
+import shutil
 import signal
 import struct
 import time
 
+import pcap
 from relay import (BOTH, MUX, RECEIVE, REMOVE, RESET, TRANSMIT, TOP, Phone, figures, heard, ports,
                    side, udp)
 
@@ -429,9 +431,48 @@ def realms_change_under_sessions(relay):
     client.request("session_close", session=1)
 
 
+def play(recording, phone, to, speed):
+    """Sends a recording's packets with its own spacing, or faster."""
+    began = time.monotonic()
+    for at, data in recording:
+        wait = began + (at - recording[0][0]) / speed - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        phone.rtp.sendto(data, to)
+
+
 @case()
 def figures_agree_with_tshark(relay):
-    corpora = os.environ.get("SBC_CORPORA", os.path.join(TOP, "..", "shared", "corpora"))
-    if not os.path.isdir(corpora):
-        return "no corpora"
+    """Another's arithmetic on the same packets: loss exactly, jitter within what the way adds."""
+    recordings = os.path.join(os.environ.get("SBC_CORPORA", os.path.join(
+        TOP, "..", "shared", "corpora")), "rtp-recordings", "rtpproxy")
+    if not os.path.isdir(recordings):
+        return "the given recordings are absent"
+    if not shutil.which("tshark"):
+        return "tshark is absent"
+    client = relay.client()
+    relay.realms(client)
+    for session, (name, speed) in enumerate((
+            ("lost.a", 1), ("lost.o", 1), ("weird.o", 40), ("c1.a", 40), ("G723_1.a", 4))):
+        recording = pcap.read_udp(os.path.join(recordings, f"tests__rtp_analyze__{name}.rtp"))
+        a, b, at_a, _ = call(relay, client, session)
+        listener = pcap.Listener(b.rtp)
+        play(recording, a, at_a[0], speed)
+        heard_by_b = listener.stop()
+        assert [data for _, data in heard_by_b] == [data for _, data in recording], name
+        theirs = pcap.tshark_stream(heard_by_b, os.path.join(relay.folder, f"{name}.pcap"))
+        ours = figures(client, session)[0, 0]
+        assert ours["packets_received"] == theirs["packets"] == len(recording), (ours, theirs)
+        assert ours["packets_lost"] == theirs["lost"], (name, ours, theirs)
+        if speed == 1:
+            jitter_ms = ours["jitter_us"] / 1000
+            assert theirs["jitter_min"] - 2 <= jitter_ms <= theirs["jitter_max"] + 2, (
+                name, ours, theirs)
+    # A jitter that is known: every other packet 10 ms late, so that A.8 comes to 10 ms.
+    a, b, at_a, _ = call(relay, client, 99)
+    listener = pcap.Listener(b.rtp)
+    play([(0.02 * i + 0.01 * (i % 2), a.packet()) for i in range(150)], a, at_a[0], 1)
+    theirs = pcap.tshark_stream(listener.stop(), os.path.join(relay.folder, "known.pcap"))
+    jitter_ms = figures(client, 99)[0, 0]["jitter_us"] / 1000
+    assert abs(jitter_ms - theirs["jitter_max"]) < 2 and jitter_ms > 8, (jitter_ms, theirs)
     return None

@@ -90,7 +90,7 @@ struct sip_msg {
 	struct sip_field *fields;
 	uint16_t field_count;
 	uint16_t first[SIP_HEADER_COUNT]; /* index + 1; 0: none */
-	struct sip_via via;     /* topmost */
+	struct sip_via via;     /* topmost; host empty: it could not be read */
 	struct sip_address from;
 	struct sip_address to;
 	struct slice from_tag;
@@ -104,7 +104,7 @@ struct sip_msg {
 struct sip_limits { size_t max_bytes, max_headers, max_header_bytes, max_vias; };
 extern const struct sip_limits sip_limits_default; /* 65535, 256, 8192, 70 */
 
-/* What a message deserves. status 0: nothing wrong; drop: be silent (responses, ACK, no usable Via). */
+/* What a message deserves. status 0: nothing wrong; drop: be silent (responses, ACK, no Via). */
 struct sip_verdict {
 	uint16_t status;
 	bool drop;
@@ -113,8 +113,11 @@ struct sip_verdict {
 };
 
 /* One whole datagram or framed stream message. OK, or ERR_SYNTAX / ERR_LIMIT / ERR_NOMEM with
- * *ret_verdict saying what to answer; then *ret_msg holds what could be read (at least the Via, From,
- * To, Call-ID and CSeq values as raw fields, when verdict.drop is false), enough for sip_reply_keep. */
+ * *ret_verdict saying what to answer; *ret_msg then holds what could be read, enough for
+ * sip_reply_keep when verdict.drop is false: at least one Via field, and of From, To, Call-ID and
+ * CSeq those that are there. A line that is itself at fault is never among the fields.
+ * Checked: the first line, all Vias, From, To, Call-ID, CSeq, Max-Forwards, Contact, Route,
+ * Record-Route and Content-Length. A Request-URI of another scheme is good here (416 is policy). */
 must_use enum err sip_parse(struct arena *arena, struct slice bytes, const struct sip_limits *limits,
 			    struct sip_msg *ret_msg, struct sip_verdict *ret_verdict);
 
@@ -141,7 +144,7 @@ bool sip_param_find(struct slice params, struct slice name, struct slice *ret_va
 /* Unescaped text: %xx of a user part, or the quotes and backslashes of a quoted string. */
 must_use enum err sip_user_unescape(struct arena *arena, struct slice user, struct slice *ret);
 must_use enum err sip_unquote(struct arena *arena, struct slice quoted, struct slice *ret);
-/* URIs compared by RFC 3261 19.1.4. */
+/* URIs compared by RFC 3261 19.1.4. Other schemes are equal to nothing: compare their text. */
 bool sip_uri_eq(const struct sip_uri *a, const struct sip_uri *b);
 
 /* Bodies. The part of this type (application/sdp) in the body itself or, with multipart/..., in any
@@ -157,7 +160,8 @@ struct slice sip_media_type(struct slice content_type);
 
 /* What a response copies from its request (RFC 3261 8.2.6.2), kept in an arena so that it can be
  * sent turns later: Vias (the topmost with received/rport filled from `source`, 18.2.1, RFC 3581),
- * Record-Routes, From, To, Call-ID, CSeq, Timestamp. */
+ * Record-Routes, From, To, Call-ID, CSeq, Timestamp. What a broken request lacks is left out, and a
+ * topmost Via that cannot be read goes back as it came: such an answer goes to the source. */
 struct sip_reply_head {
 	struct slice top;    /* "Via: …\r\n"s */
 	struct slice record_routes;

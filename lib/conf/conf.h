@@ -147,6 +147,8 @@ struct conf {
 	uint32_t relay_workers;     /* relay.workers: default 1 */
 	uint32_t max_calls;         /* limits.calls: default 50000 */
 	uint32_t max_connections;   /* limits.connections: default 4096 */
+	struct endpoint *dns_servers; /* dns.servers; none: the system's */
+	size_t dns_server_count;
 	struct conf_provisioning provisioning;
 };
 

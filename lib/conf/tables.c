@@ -257,6 +257,13 @@ static const struct field limit_fields[] = {
 };
 static const struct object limit_object = { OBJECT(limit_fields) };
 
+static const struct field dns_server_item = { "name server", FIELD_ENDPOINT };
+static const struct field dns_fields[] = {
+	{ "servers", FIELD_LIST, .max = 8,
+	  LIST(dns_server_item, struct endpoint, conf, dns_servers, dns_server_count) },
+};
+static const struct object dns_object = { OBJECT(dns_fields) };
+
 static const struct field document_fields[] = {
 	{ "node", FIELD_OBJECT, .object = &node_object },
 	{ "log", FIELD_OBJECT, .object = &log_object },
@@ -268,6 +275,7 @@ static const struct field document_fields[] = {
 	{ "process", FIELD_OBJECT, .object = &process_object },
 	{ "relay", FIELD_OBJECT, .object = &relay_object },
 	{ "limits", FIELD_OBJECT, .object = &limit_object },
+	{ "dns", FIELD_OBJECT, .object = &dns_object },
 	{ "provisioning", FIELD_OBJECT, AT(conf, provisioning),
 	  .object = &conf_provisioning_object },
 };

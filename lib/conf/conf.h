@@ -117,9 +117,7 @@ struct conf_access_rule {
 
 struct conf_tls_profile {
 	struct slice name;
-	struct slice certificate; /* paths */
-	struct slice private_key;
-	struct slice ca;
+	struct slice certificate, private_key, ca; /* paths */
 	bool verify_peer;
 };
 

@@ -15,6 +15,7 @@
 #include "sbc/edge/edge.h"
 #include "sbc/journal/journal.h"
 #include "sbc/policy/policy.h"
+#include "sbc/resolve/resolve.h"
 #include "sbc/settings/settings.h"
 #include "sbc/txn/txn.h"
 
@@ -102,6 +103,8 @@ struct worker {
 	struct edge *edge;
 	struct settings *settings;
 	struct journal *journal;
+	struct resolver *resolver;
+	uint32_t resolve_purpose; /* calls ask for one purpose only */
 	struct link link;
 	struct stats_row *row;
 	struct map trunks;      /* figures by trunk */
@@ -162,10 +165,13 @@ void worker_hand_over(struct worker *to, const struct flow *flow, struct slice b
 /* Sends over this worker's sockets, or over a connection that another worker owns. */
 void worker_send(struct worker *worker, const struct flow *flow, struct slice bytes,
 		 struct handle txn);
-/* Resolves a gateway's name; the answer goes to the call. */
-void worker_resolve(struct worker *worker, const struct effect *effect);
 must_use enum err worker_apply(struct worker *worker, struct settings *settings,
 			       size_t *ret_failed);
+
+/* ---- names.c: the resolver ---- */
+must_use enum err names_init(struct worker *worker);
+/* Resolves a gateway's name; the answer goes to the call. */
+void worker_resolve(struct worker *worker, const struct effect *effect);
 
 /* ---- link.c: the relay ---- */
 must_use enum err link_init(struct worker *worker);

@@ -187,6 +187,8 @@ enum err worker_init(struct core *core, uint32_t index)
 	wheel_init(&worker->wheel, worker->loop->now_ms);
 	err = worker_init_rooms(worker);
 	if (err == OK)
+		err = names_init(worker);
+	if (err == OK)
 		err = worker_init_journal(worker);
 	if (err != OK)
 		return err;
@@ -202,6 +204,7 @@ void worker_fini(struct worker *worker)
 {
 	link_fini(worker);
 	figures_forget_trunks(worker);
+	resolver_destroy(&worker->resolver);
 	calls_destroy(&worker->calls);
 	txn_table_destroy(&worker->txns);
 	edge_destroy(&worker->edge);
@@ -282,14 +285,4 @@ enum err worker_apply(struct worker *worker, struct settings *settings, size_t *
 	if (worker->link.client)
 		link_send_realms(worker);
 	return OK;
-}
-
-/* ---- names ---- */
-
-void worker_resolve(struct worker *worker, const struct effect *effect)
-{
-	struct turn turn = turn_now(worker);
-
-	calls_on_resolved(worker->calls, &turn, effect->resolve.owner, effect->resolve.purpose,
-			  NULL, 0);
 }

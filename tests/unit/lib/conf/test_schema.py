@@ -27,6 +27,7 @@ FULL = {
     "process": {"user": ""},
     "relay": {"workers": 3},
     "limits": {"calls": 4, "connections": 5},
+    "dns": {"servers": ["127.0.0.1:53"]},
     "provisioning": {
         "realms": [{
             "name": "a",

@@ -95,6 +95,8 @@ struct leg {
 	struct dialog_self self;
 	struct slice ack;    /* the last ACK to a 2xx on this leg, to repeat (13.2.2.4) */
 	size_t ack_room;
+	struct slice credentials; /* that the INVITE carried: its ACK carries them, too (22.1) */
+	size_t credentials_room;
 	uint32_t ack_cseq;   /* the INVITE's that it answers; 0: none yet */
 	bool ack_owed;       /* a 2xx came, its ACK must wait for the other side's answer */
 	bool confirmed;
@@ -146,6 +148,7 @@ struct call {
 	struct slice identity; /* P-Asserted-Identity's user part, when it may cross */
 	struct slice privacy;
 	int max_forwards;
+	uint8_t challenges;  /* that the present target was answered already */
 	uint16_t last_code;  /* best failure so far, for the caller */
 	bool cancelled;
 	bool listed_merge;
@@ -247,6 +250,11 @@ void call_media_side(struct call *call, unsigned leg, const struct ip_addr *sign
 void call_attempt_failed(struct call *call, const struct turn *turn, uint16_t code,
 			 const char *reason);
 void call_offer_ready(struct call *call, const struct turn *turn);
+
+/* challenge.c: "Authorization: …" lines that answer a 401 or 407 of the callee's gateway with its
+ * trunk's own credentials; empty: it is not to be answered. */
+struct slice call_credentials(struct call *call, const struct turn *turn,
+			      const struct sip_msg *msg, enum sip_method method);
 
 /* answer.c: the 2xx and its ACK, for the initial INVITE and for re-INVITEs alike */
 void call_on_2xx(struct call *call, const struct turn *turn, const struct sip_msg *msg);

@@ -575,39 +575,51 @@ static struct slice identity_headers(struct call *call, const struct turn *turn)
 	return text_done(&text);
 }
 
-void call_offer_ready(struct call *call, const struct turn *turn)
+/* The INVITE to the present destination; credentials: headers that answer a challenge, or empty. */
+static void send_invite(struct call *call, const struct turn *turn, struct slice credentials)
 {
-	const struct conf_trunk *trunk;
 	struct leg_request invite = { .method = SIP_INVITE,
 				      .purpose = TXN_FOR_INVITE,
-				      .contact = true };
+				      .contact = true,
+				      .max_forwards = call->max_forwards - 1 };
+	struct slice identity = identity_headers(call, turn);
+	enum err err;
+
+	if (!call->exchange.late) {
+		invite.body = media_offer_out(call->media, turn->arena);
+		invite.content_type = SLICE("application/sdp");
+	}
+	invite.headers = arena_printf(turn->arena, "%.*s%.*s", SLICE_ARG(identity),
+				      SLICE_ARG(credentials));
+	err = dialog_keep(&call->arena, credentials, &call->legs[1].credentials,
+			  &call->legs[1].credentials_room);
+	call->state = CALL_CALLING;
+	if (err == OK)
+		err = call_request(call, turn, 1, &invite, &call->exchange.client_cseq,
+				   &call->exchange.client_txn);
+	if (err != OK) {
+		call_attempt_failed(call, turn, err == ERR_REFUSED ? 500 : 503,
+				    err == ERR_REFUSED ? "leak_blocked" : "no_memory");
+		return;
+	}
+	call_timer_start(call, TIMER_NO_RESPONSE, turn, leg_trunk(call, 1)->no_answer_ms);
+}
+
+void call_offer_ready(struct call *call, const struct turn *turn)
+{
 	enum err err;
 
 	if (call->attempt_count == 0) { /* the ports came: now the first target */
 		call_next_target(call, turn);
 		return;
 	}
-	trunk = leg_trunk(call, 1);
 	err = callee_dialog(call, &call->destinations[call->destination_next - 1]);
 	if (err != OK) {
 		call_attempt_failed(call, turn, 503, err == ERR_NOENT ? "no_listener" : "no_memory");
 		return;
 	}
-	if (!call->exchange.late) {
-		invite.body = media_offer_out(call->media, turn->arena);
-		invite.content_type = SLICE("application/sdp");
-	}
-	invite.headers = identity_headers(call, turn);
-	invite.max_forwards = call->max_forwards - 1;
-	call->state = CALL_CALLING;
-	err = call_request(call, turn, 1, &invite, &call->exchange.client_cseq,
-			   &call->exchange.client_txn);
-	if (err != OK) {
-		call_attempt_failed(call, turn, err == ERR_REFUSED ? 500 : 503,
-				    err == ERR_REFUSED ? "leak_blocked" : "no_memory");
-		return;
-	}
-	call_timer_start(call, TIMER_NO_RESPONSE, turn, trunk->no_answer_ms);
+	call->challenges = 0;
+	send_invite(call, turn, SLICE_NONE);
 }
 
 /* What the caller hears when nobody took the call. A failure of a trunk of ours is not his: 503
@@ -747,6 +759,12 @@ void call_on_invite_response(struct call *call, const struct turn *turn, const s
 		attempt_done(call, turn, msg->status, "answered");
 		call_on_2xx(call, turn, msg);
 	} else {
-		call_attempt_failed(call, turn, msg->status, "answered");
+		struct slice credentials = call_credentials(call, turn, msg, SIP_INVITE);
+
+		call_timer_stop(call, TIMER_NO_RESPONSE);
+		if (credentials.len > 0)
+			send_invite(call, turn, credentials);
+		else
+			call_attempt_failed(call, turn, msg->status, "answered");
 	}
 }

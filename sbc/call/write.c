@@ -169,6 +169,7 @@ void call_ack(struct call *call, const struct turn *turn, unsigned leg, uint32_t
 	head.branch = text_done(&branch_text);
 	text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
 	dialog_request_write(&text, &on->dialog, &head);
+	text_slice(&text, on->credentials);
 	sip_write_body(&text, SLICE("application/sdp"), sdp);
 	on->ack_owed = false;
 	on->confirmed = true;

@@ -22,9 +22,6 @@ a={direction}
 """
 
 
-ALLOW = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
-
-
 def sdp(direction="sendrecv", version=1, port=14000, address="[media_ip]"):
     return SDP.format(direction=direction, version=version, port=port, address=address)
 
@@ -51,7 +48,7 @@ def request(method, body=None, first=False, caller=True, headers=(), number=None
              "Max-Forwards: 70", from_line, to_line, "Call-ID: [call_id]",
              f"CSeq: {number or '[cseq]'} {method}"]
     if method in ("INVITE", "UPDATE"):
-        lines += ["Contact: <sip:peer@[local_ip]:[local_port];transport=[transport]>", ALLOW]
+        lines.append("Contact: <sip:peer@[local_ip]:[local_port];transport=[transport]>")
     retrans = "" if method == "ACK" else ' retrans="500"'
     return f"<send{retrans}>\n" + _message(lines + list(headers), body) + "\n</send>"
 
@@ -61,7 +58,7 @@ def respond(status, reason="x", body=None, headers=(), tagged=True, contact=True
              "[last_To:]" + (";tag=[pid]s[call_number]" if tagged else ""), "[last_Call-ID:]",
              "[last_CSeq:]"]
     if contact:
-        lines += ["Contact: <sip:peer@[local_ip]:[local_port];transport=[transport]>", ALLOW]
+        lines.append("Contact: <sip:peer@[local_ip]:[local_port];transport=[transport]>")
     retrans = ' retrans="500"' if status >= 200 and tagged and contact else ""
     drop = f' lost="{lost}"' if lost else ""
     return f"<send{retrans}{drop}>\n" + _message(lines + list(headers), body) + "\n</send>"

@@ -69,6 +69,7 @@ void media_set_side(struct media *media, unsigned side, const struct media_side 
 	*leg = (struct media_leg){ .config = *config,
 				   .set = true,
 				   .reset = leg->set && media->in_relay,
+				   .address = moved ? (struct ip_addr){ 0 } : leg->address,
 				   .session_id = rand_u64(media->rand) >> 1 };
 }
 
@@ -140,6 +141,8 @@ enum err media_on_ports(struct media *media, const struct ctl_session_ports *por
 			continue;
 		stream->local[at->side] = at->local_rtp;
 		stream->rtcp_port[at->side] = at->local_rtcp.port;
+		if (media->legs[at->side].address.family == IP_NONE)
+			media->legs[at->side].address = at->local_rtp.ip;
 	}
 	return terms && media_needs_ports(media, terms) ? ERR_STATE : OK;
 }

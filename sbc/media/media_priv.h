@@ -93,6 +93,7 @@ struct media_leg {
 	struct media_side config;
 	bool set;
 	bool reset; /* set anew: the relay is to forget what it learned */
+	struct ip_addr address; /* the relay's, of o= and c=, from this side's first stream on */
 	uint64_t session_id;
 	uint64_t version; /* last sent; 0: none */
 	uint64_t sent_hash;

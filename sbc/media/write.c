@@ -15,23 +15,20 @@ struct writing {
 static const struct ip_addr *stream_address(const struct media *media, unsigned side, unsigned i)
 {
 	const struct media_leg *leg = &media->legs[side];
-	const struct media_stream *stream = i < MEDIA_LINES ? media->streams[i] : NULL;
 
 	if (leg->config.shown_ip.family != IP_NONE)
 		return &leg->config.shown_ip;
-	return stream && stream->local[side].ip.family != IP_NONE ? &stream->local[side].ip : NULL;
+	return &media->streams[i]->local[side].ip;
 }
 
-/* The first stream's; a description that has none says 0.0.0.0, which asks for nothing. */
+/* Stays for the life of the side, streams or not; before it has any port, 0.0.0.0 asks for nothing. */
 static struct ip_addr session_address(const struct media *media, unsigned side)
 {
-	for (unsigned i = 0; i < MEDIA_LINES; i++) {
-		const struct ip_addr *address = stream_address(media, side, i);
+	const struct media_leg *leg = &media->legs[side];
 
-		if (address)
-			return *address;
-	}
-	return (struct ip_addr){ .family = IP_V4 };
+	if (leg->config.shown_ip.family != IP_NONE)
+		return leg->config.shown_ip;
+	return leg->address.family != IP_NONE ? leg->address : (struct ip_addr){ .family = IP_V4 };
 }
 
 static void write_address(struct text *text, const struct ip_addr *ip)
@@ -145,7 +142,7 @@ static void write_live(struct writing *writing, unsigned i, const struct media_l
 		text_u64(text, line->codecs[at].payload_type);
 	}
 	text_lit(text, "\r\n");
-	if (address && !ip_eq(address, &writing->address)) {
+	if (!ip_eq(address, &writing->address)) {
 		text_lit(text, "c=");
 		write_address(text, address);
 	}

@@ -529,6 +529,10 @@ static void test_all_lines_end(void **state)
 	world_exchange(w, 0, A PCMU, B PCMU);
 	world_exchange(w, 0, A "m=audio 0 RTP/AVP 0\r\n", B "m=audio 0 RTP/AVP 0\r\n");
 	assert_non_null(media_settle(w->media, &w->turn));
+	/* With no stream left the address stays what it was. */
+	world_expect(world_offer(w, 1, B "m=audio 0 RTP/AVP 8\r\n"), 2,
+		     TO_A "m=audio 0 RTP/AVP 0\r\n");
+	assert_int_equal(media_rollback(w->media, &w->turn, &w->command), OK);
 	world_exchange(w, 0, A PCMU, B PCMU);
 	world_expect(media_last_sdp(w->media, 1), 3,
 		     "IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\n"

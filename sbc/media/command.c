@@ -102,24 +102,15 @@ static bool fill_payloads(const struct media *media, const struct media_terms *t
 	return true;
 }
 
-/* An address of the other family than our port's can not be sent to. */
-static struct endpoint reachable(const struct endpoint *remote, const struct endpoint *local)
-{
-	if (local->ip.family != IP_NONE && local->ip.family != remote->ip.family)
-		return (struct endpoint){ 0 };
-	return *remote;
-}
-
 static void fill_addresses(const struct media *media, const struct media_terms *terms, unsigned i,
 			   struct ctl_stream_set *set)
 {
 	const struct media_leg *leg = &media->legs[set->side];
 	const struct media_line *line = said_line(&terms->said[set->side], i);
-	const struct endpoint *local = &media->streams[i]->local[set->side];
 
 	if (line) {
-		set->remote_rtp = reachable(&line->rtp, local);
-		set->remote_rtcp = reachable(&line->rtcp, local);
+		set->remote_rtp = line->rtp;
+		set->remote_rtcp = line->rtcp;
 	}
 	if (leg->config.nat && leg->config.signalling_ip.family != IP_NONE) {
 		set->learn_from = leg->config.signalling_ip;

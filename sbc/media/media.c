@@ -94,6 +94,25 @@ static enum err ask(struct media *media, const struct media_terms *terms, unsign
 	return *ret_command ? OK : ERR_NOMEM;
 }
 
+/* Streams that the terms in force do not have are to be removed. */
+static void mark_ended(struct media *media)
+{
+	for (unsigned i = 0; i < MEDIA_LINES; i++) {
+		struct media_stream *stream = media->streams[i];
+
+		if (stream && stream->asked)
+			stream->ended = !media_line_live(media, media->current, i);
+	}
+}
+
+/* A stream that waits for its removal is used again when its line is. */
+static void revive(struct media *media, const struct media_terms *terms)
+{
+	for (unsigned i = 0; i < MEDIA_LINES; i++)
+		if (media->streams[i] && media_line_live(media, terms, i))
+			media->streams[i]->ended = false;
+}
+
 enum err media_offer_in(struct media *media, unsigned side, struct slice sdp_text,
 			struct arena *turn, struct ctl_message **ret_command,
 			struct media_verdict *ret_verdict)
@@ -116,10 +135,15 @@ enum err media_offer_in(struct media *media, unsigned side, struct slice sdp_tex
 	if (!media->pending)
 		return ERR_NOMEM;
 	err = media_keep(&media->pending->arenas[0], &said, &media->pending->said[side]);
+	if (err == OK)
+		revive(media, media->pending);
 	if (err == OK && media_needs_ports(media, media->pending))
 		err = ask(media, media->pending, BOTH_SIDES, MEDIA_ASK_NEW, turn, ret_command);
-	if (err != OK)
+	if (err != OK) {
 		terms_drop(&media->pending);
+		if (media->current)
+			mark_ended(media);
+	}
 	return err;
 }
 
@@ -258,17 +282,6 @@ static void note_meanings(struct media *media, const struct media_terms *terms)
 						media_meaning(&line->codecs[at]);
 			}
 		}
-	}
-}
-
-/* Streams that the terms in force do not have are to be removed. */
-static void mark_ended(struct media *media)
-{
-	for (unsigned i = 0; i < MEDIA_LINES; i++) {
-		struct media_stream *stream = media->streams[i];
-
-		if (stream && stream->asked)
-			stream->ended = !media_line_live(media, media->current, i);
 	}
 }
 

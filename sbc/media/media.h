@@ -26,6 +26,8 @@ struct media_side {              /* what a trunk and a realm say of one side */
 	struct slice realm;      /* the relay's port pool */
 	struct ip_addr shown_ip; /* media address in SDP when another than the relay's local one is
 				    advertised; family none: the relay's */
+	enum ip_family family;   /* of the relay's addresses there; IP_NONE: not checked in an
+				    offer that comes before the first port */
 	struct slice *codecs;    /* encoding names allowed; count 0: all */
 	size_t codec_count;
 	bool nat;                /* latch from the signalling source instead of the SDP address */

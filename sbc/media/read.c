@@ -4,6 +4,7 @@
 #include "sbc/media/media_priv.h"
 
 #define ENCODING_MAX_BYTES 32u
+#define CLOCK_MAX_HZ 1000000u /* what the relay takes; no codec has more */
 
 struct reading {
 	const struct media *media;
@@ -125,7 +126,8 @@ static enum err read_codecs(struct reading *reading, const struct sdp_media *med
 
 		line->only_helpers &= is_helper(from->encoding);
 		if (from->encoding.len == 0 || from->encoding.len > ENCODING_MAX_BYTES ||
-		    from->channels > UINT8_MAX || !media_allows(leg, from->encoding))
+		    from->clock_hz > CLOCK_MAX_HZ || from->channels > UINT8_MAX ||
+		    !media_allows(leg, from->encoding))
 			continue;
 		line->codecs[line->codec_count++] = (struct media_codec){
 			.payload_type = from->payload_type,
@@ -178,34 +180,47 @@ static void keep_addresses(const struct reading *reading, unsigned i, struct med
 	line->rtcp = terms->said[reading->side].lines[i].rtcp;
 }
 
-/* False: nothing can be sent there. c=0.0.0.0 and c=:: are RFC 2543's hold (RFC 3264 8.4): nothing may
- * be sent, which is what the direction then says. */
-static bool read_addresses(struct reading *reading, const struct sdp_media *media, unsigned i,
-			   struct media_line *line)
+static void read_rtcp(const struct sdp_media *media, struct media_line *line)
 {
-	const struct sdp_connection *connection = sdp_media_connection(reading->sdp, media);
-
-	if (connection->ip.family == IP_NONE)
-		return connection->host.len > 0 &&
-		       reading->media->legs[reading->side].config.nat;
-	if (ip_multicast(&connection->ip))
-		return false;
-	if (ip_unspecified(&connection->ip)) {
-		line->direction &= SDP_SENDONLY;
-		keep_addresses(reading, i, line);
-		return true;
-	}
-	line->rtp = (struct endpoint){ .ip = connection->ip, .port = media->port };
 	line->rtcp = line->rtp;
 	line->rtcp.port = (uint16_t)(media->port + 1);
 	if (media->rtcp_given) {
 		line->rtcp.port = media->rtcp_port;
-		if (media->rtcp_ip.family != IP_NONE && !ip_unspecified(&media->rtcp_ip) &&
-		    !ip_multicast(&media->rtcp_ip))
+		if (media->rtcp_ip.family == line->rtp.ip.family &&
+		    !ip_unspecified(&media->rtcp_ip) && !ip_multicast(&media->rtcp_ip))
 			line->rtcp.ip = media->rtcp_ip;
 	}
 	if (line->rtcp.port == 0)
 		line->rtcp = (struct endpoint){ 0 };
+}
+
+/* The IP version that our ports on this side have; none: not known yet. */
+static unsigned own_family(const struct media_leg *leg)
+{
+	return leg->address.family != IP_NONE ? leg->address.family : leg->config.family;
+}
+
+/* False: the line is of no use. c=0.0.0.0 and c=:: are RFC 2543's hold (RFC 3264 8.4): nothing may be
+ * sent, which is what the direction then says. A host name, or an address of the other IP version, is
+ * good enough only where the relay learns the address anyway. */
+static bool read_addresses(struct reading *reading, const struct sdp_media *media, unsigned i,
+			   struct media_line *line)
+{
+	const struct sdp_connection *connection = sdp_media_connection(reading->sdp, media);
+	const struct media_leg *leg = &reading->media->legs[reading->side];
+	unsigned own = own_family(leg);
+
+	if (!connection->given || ip_multicast(&connection->ip))
+		return false;
+	if (connection->ip.family != IP_NONE && ip_unspecified(&connection->ip)) {
+		line->direction &= SDP_SENDONLY;
+		keep_addresses(reading, i, line);
+		return true;
+	}
+	if (connection->ip.family == IP_NONE || (own != IP_NONE && own != connection->ip.family))
+		return leg->config.nat;
+	line->rtp = (struct endpoint){ .ip = connection->ip, .port = media->port };
+	read_rtcp(media, line);
 	return true;
 }
 

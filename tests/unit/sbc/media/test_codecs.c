@@ -208,6 +208,37 @@ static void test_rtcp(void **state)
 	assert_int_equal(world_stream(w, 0, 1)->remote_rtcp.ip.bytes[1], 9);
 	world_answer(w, B "m=audio 4000 RTP/AVP 0\r\na=rtcp:4007 IN IP4 239.9.9.9\r\n");
 	assert_int_equal(world_stream(w, 0, 1)->remote_rtcp.ip.bytes[0], 10);
+	world_answer(w, B "m=audio 4000 RTP/AVP 0\r\na=rtcp:4007 IN IP6 2001:db8::1\r\n");
+	assert_int_equal(world_stream(w, 0, 1)->remote_rtcp.ip.bytes[0], 10);
+}
+
+/* The relay refuses a command whole for a clock that it does not know, or the other IP version. */
+static void test_what_the_relay_takes(void **state)
+{
+	static const char six[] = "v=0\r\no=- 1 1 IN IP6 ::1\r\nc=IN IP6 2001:db8::1\r\n"
+				  "m=audio 4000 RTP/AVP 0\r\n";
+	struct world *w = *state;
+	struct slice sdp = world_offer(w, 0, A "m=audio 4000 RTP/AVP 96 97\r\na=rtpmap:96 x/1000001\r\n"
+					       "a=rtpmap:97 y/1000000\r\n");
+
+	assert_true(slice_has(sdp, "m=audio 30000 RTP/AVP 97\r\n"));
+	assert_int_equal(media_rollback(w->media, &w->turn, &w->command), OK);
+	/* Now that the ports are known, so is their version. */
+	assert_int_equal(media_offer_in(w->media, 0, slice_text(six), &w->turn, &w->command,
+					&w->verdict),
+			 ERR_REFUSED);
+	assert_string_equal(w->verdict.why, "media_address");
+	w->sides[0].family = IP_V4;
+	w->sides[1].family = IP_V6;
+	w->sides[0].realm = SLICE("new");
+	w->sides[1].realm = SLICE("new");
+	world_sides(w);
+	assert_int_equal(media_offer_in(w->media, 0, slice_text(six), &w->turn, &w->command,
+					&w->verdict),
+			 ERR_REFUSED);
+	assert_int_equal(media_offer_in(w->media, 1, slice_text(six), &w->turn, &w->command,
+					&w->verdict),
+			 OK);
 }
 
 /* Our own RTCP port is named only when it is not the next one. */
@@ -285,7 +316,7 @@ int main(void)
 		T(test_filters),	   T(test_other_numbers), T(test_confusing_numbers),
 		T(test_meaning_is_kept),   T(test_fmtp),	  T(test_line_terms),
 		T(test_rtcp),		   T(test_own_rtcp_port), T(test_learning),
-		T(test_many_lines),
+		T(test_many_lines),	   T(test_what_the_relay_takes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -521,6 +521,26 @@ static void test_removed_line(void **state)
 			      "m=video 20004 RTP/AVP 31\r\n"));
 }
 
+/* Without media_settle() a slot that comes back before its removal keeps its ports. */
+static void test_line_comes_back(void **state)
+{
+	struct world *w = *state;
+	struct slice sdp;
+
+	world_exchange(w, 0, A PCMU "m=video 5000 RTP/AVP 31\r\n", B PCMU "m=video 5000 RTP/AVP 31\r\n");
+	world_exchange(w, 0, A PCMU "m=video 0 RTP/AVP 31\r\n", B PCMU "m=video 0 RTP/AVP 31\r\n");
+	sdp = world_offer(w, 0, A PCMU "m=video 5000 RTP/AVP 31\r\nm=video 6000 RTP/AVP 31\r\n");
+	assert_int_equal(w->command->session_set.streams_count, 2);
+	assert_int_equal(world_stream(w, 2, 0)->flags, 0);
+	assert_true(slice_has(sdp, "m=video 30002 RTP/AVP 31\r\n"));
+	assert_true(slice_has(sdp, "m=video 30004 RTP/AVP 31\r\n"));
+	/* Refused: both are to go. */
+	assert_int_equal(media_rollback(w->media, &w->turn, &w->command), OK);
+	assert_int_equal(w->command->session_set.streams_count, 2);
+	assert_int_equal(w->command->session_set.streams[0].flags, CTL_STREAM_REMOVE);
+	assert_int_equal(w->command->session_set.streams[1].flags, CTL_STREAM_REMOVE);
+}
+
 /* Every stream may end (RFC 3264 8.2) and one begin again. */
 static void test_all_lines_end(void **state)
 {
@@ -642,6 +662,7 @@ int main(void)
 		T(test_failover),	     T(test_failover_to_another_realm),
 		T(test_rollback),	     T(test_rollback_before_ports),
 		T(test_removed_line),	     T(test_all_lines_end),
+		T(test_line_comes_back),
 		T(test_restore),	     T(test_bad_ports),
 		T(test_describe),	     T(test_shown_address),
 	};

@@ -62,6 +62,16 @@ static enum txn_event rx_event(uint16_t status)
 	return status < 300 ? RX_2XX : RX_3XX_6XX;
 }
 
+/* RFC 3261 8.1.3.3: we send one Via, so a response with more went astray. */
+static bool has_one_via(const struct sip_msg *msg)
+{
+	struct sip_cursor cursor = { 0 };
+	struct slice via;
+
+	return sip_next(msg, SIP_HDR_VIA, &cursor, &via) &&
+	       !sip_next(msg, SIP_HDR_VIA, &cursor, &via);
+}
+
 enum err txn_on_response(struct txn_table *table, const struct sip_msg *msg, uint64_t now_ms,
 			 struct effects *out)
 {
@@ -71,7 +81,7 @@ enum err txn_on_response(struct txn_table *table, const struct sip_msg *msg, uin
 	struct map_node *node = map_find(&table->map, key);
 	struct txn *txn;
 
-	if (!node)
+	if (!node || !has_one_via(msg))
 		return ERR_NOENT;
 	txn = container_of(node, struct txn, node);
 	if (txn->status < 200)
@@ -98,7 +108,7 @@ struct slice txn_request_bytes(const struct txn_table *table, struct handle hand
 
 void txn_abandon(struct txn_table *table, struct handle handle)
 {
-	struct txn *txn = client_get(table, handle);
+	struct txn *txn = txn_get(table, handle);
 
 	if (txn)
 		txn_free(table, txn);

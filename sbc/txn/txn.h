@@ -91,8 +91,8 @@ must_use enum err txn_request(struct txn_table *table, const struct txn_request 
 			      uint64_t now_ms, struct effects *out, struct handle *ret_txn);
 
 /* Hands in a received response. EFFECT_TXN_RESPONSE goes to the user for every one that the machine
- * passes up; the ACK to 3xx-6xx is made here (17.1.1.3). ERR_NOENT: nothing matches (17.1.3): drop
- * it, do not answer. */
+ * passes up; the ACK to 3xx-6xx is made here (17.1.1.3). ERR_NOENT: nothing matches (17.1.3), or it
+ * has more than one Via (8.1.3.3): drop it, do not answer. */
 must_use enum err txn_on_response(struct txn_table *table, const struct sip_msg *msg,
 				  uint64_t now_ms, struct effects *out);
 
@@ -100,7 +100,8 @@ must_use enum err txn_on_response(struct txn_table *table, const struct sip_msg 
  * Request-URI, Call-ID, To, number of CSeq, From, Route, single Via). Empty when stale, or once it
  * has a final response. */
 struct slice txn_request_bytes(const struct txn_table *table, struct handle txn);
-/* Ends a client transaction silently: late responses will find nothing. */
+/* Ends a transaction silently. Client: late responses will find nothing. Server: for one whose user
+ * cannot answer at all; the request, repeated, will be a new one. */
 void txn_abandon(struct txn_table *table, struct handle txn);
 
 /* The transport could not send what was sent with this handle. Client: EFFECT_TXN_ERROR to the user,

@@ -248,6 +248,37 @@ static void abandoned(void **state)
 	stage_fini(&stage);
 }
 
+/* RFC 3261 8.1.3.3: as one field or as two. */
+static void second_via(void **state)
+{
+	static const char *const extra[] = {
+		"Via: SIP/2.0/UDP client.example.com:5070;branch=" BRANCH ", SIP/2.0/UDP other\r\n",
+		"Via: SIP/2.0/UDP client.example.com:5070;branch=" BRANCH
+		"\r\nVia: SIP/2.0/UDP other\r\n",
+	};
+	struct sip_verdict verdict;
+	struct stage stage;
+	struct sip_msg msg;
+
+	(void)state;
+	stage_init(&stage, 10);
+	stage_send(&stage, SIP_UDP, SIP_INVITE, BRANCH, 0);
+	for (size_t i = 0; i < array_size(extra); i++) {
+		struct slice bytes = arena_printf(
+		    &stage.turn,
+		    "SIP/2.0 200 OK\r\n%sFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>;tag=2\r\n"
+		    "Call-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n",
+		    extra[i]);
+
+		assert_int_equal(sip_parse(&stage.turn, bytes, &sip_limits_default, &msg, &verdict),
+				 OK);
+		assert_int_equal(txn_on_response(stage.table, &msg, stage.now_ms, &stage.out),
+				 ERR_NOENT);
+	}
+	assert_int_equal(stage_receive(&stage, SIP_INVITE, BRANCH, 200), OK);
+	stage_fini(&stage);
+}
+
 static void branches(void **state)
 {
 	char storage[64];
@@ -271,7 +302,7 @@ int main(void)
 		cmocka_unit_test(request_unanswered), cmocka_unit_test(request_proceeding),
 		cmocka_unit_test(request_tcp),        cmocka_unit_test(matching),
 		cmocka_unit_test(transport_errors),   cmocka_unit_test(abandoned),
-		cmocka_unit_test(branches),
+		cmocka_unit_test(second_via),         cmocka_unit_test(branches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

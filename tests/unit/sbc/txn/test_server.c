@@ -344,6 +344,22 @@ static void response_flows(void **state)
 	stage_fini(&stage);
 }
 
+/* A user that cannot answer lets go; the request comes again as a new one. */
+static void abandoned(void **state)
+{
+	struct stage stage;
+	struct handle txn;
+
+	(void)state;
+	stage_init(&stage, 10);
+	assert_int_equal(stage_ask(&stage, SIP_UDP, SIP_INVITE, BRANCH, &txn), TXN_NEW);
+	txn_abandon(stage.table, txn);
+	assert_int_equal(txn_count(stage.table), 0);
+	assert_int_equal(stage_answer(&stage, txn, 500), ERR_NOENT);
+	assert_int_equal(stage_ask(&stage, SIP_UDP, SIP_INVITE, BRANCH, &txn), TXN_NEW);
+	stage_fini(&stage);
+}
+
 static void capacity(void **state)
 {
 	struct stage stage;
@@ -378,6 +394,7 @@ int main(void)
 		cmocka_unit_test(rfc2543_ack),
 		cmocka_unit_test(response_flows),
 		cmocka_unit_test(capacity),
+		cmocka_unit_test(abandoned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

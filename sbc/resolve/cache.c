@@ -97,6 +97,7 @@ static void entry_ask(struct resolver *resolver, struct entry *entry)
 	if (entry->pending)
 		return;
 	entry->pending = true;
+	entry->asked_ms = resolver->config.loop->now_ms;
 	resolver->counters.queries++;
 	channel_query(resolver, entry);
 }
@@ -124,6 +125,7 @@ enum lookup cache_lookup(struct resolver *resolver, const struct job *job, struc
 	uint64_t now_ms = resolver->config.loop->now_ms;
 	struct entry *entry = entry_find(resolver, name, type);
 	bool failed;
+	bool late;
 
 	*ret_entry = entry;
 	if (!entry)
@@ -140,7 +142,9 @@ enum lookup cache_lookup(struct resolver *resolver, const struct job *job, struc
 	if (entry_fresh(entry, job, now_ms)) /* answered at once, from /etc/hosts */
 		return found(entry);
 	failed = failed || !entry->pending || job->out_of_time;
-	if ((failed || job->impatient) && stale_usable(entry, now_ms)) {
+	/* patience counts from the query: those who come later need not begin it anew */
+	late = job->impatient || now_ms - entry->asked_ms >= resolver->config.patience_ms;
+	if ((failed || late) && stale_usable(entry, now_ms)) {
 		*ret_stale = true;
 		return LOOKUP_FOUND;
 	}

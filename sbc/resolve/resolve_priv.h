@@ -54,6 +54,7 @@ struct entry {
 	enum dns_type type;
 	bool known;          /* answer holds something, however old */
 	bool pending;
+	uint64_t asked_ms;
 	uint64_t ttl_ms;
 	uint64_t answered_ms;
 	uint64_t expires_ms;

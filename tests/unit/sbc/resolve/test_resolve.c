@@ -393,6 +393,8 @@ static void stale_answers(void **state)
 	assert_false(start(&f, 0, &query));
 	assert_targets(finish(&f, 0), "udp 192.0.2.30:5060");
 	assert_true(f.outcomes[0].answer.stale);
+	assert_true(start(&f, 0, &query)); /* the query is still out */
+	assert_true(f.outcomes[0].answer.stale);
 	wait_ms(&f, 3000);
 	assert_true(start(&f, 0, &query));
 	assert_targets(&f.outcomes[0], "udp 192.0.2.30:5060");

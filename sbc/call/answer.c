@@ -58,6 +58,17 @@ void call_send_2xx(struct call *call, const struct turn *turn, struct slice sdp)
 	call_timer_start(call, TIMER_RESEND_2XX, turn, SIP_T1_MS);
 }
 
+/* The new terms hold on both legs; what they have no more leaves the relay. */
+static void commit_media(struct call *call, const struct turn *turn)
+{
+	struct ctl_message *command;
+
+	media_commit(call->media);
+	command = media_settle(call->media, turn->arena);
+	if (command)
+		call_relay(call, turn, PURPOSE_NONE, command);
+}
+
 static void on_answer(struct call *call, const struct turn *turn, struct slice sdp)
 {
 	struct exchange *exchange = &call->exchange;
@@ -82,7 +93,7 @@ static void on_answer(struct call *call, const struct turn *turn, struct slice s
 		call_ack(call, turn, !exchange->from, exchange->client_cseq, SLICE_NONE);
 	call_answered(call, turn);
 	sdp = media_answer_out(call->media, turn->arena);
-	media_commit(call->media);
+	commit_media(call, turn);
 	call_send_2xx(call, turn, sdp);
 }
 
@@ -178,7 +189,7 @@ static void on_late_answer(struct call *call, const struct turn *turn, const str
 		call_relay(call, turn, PURPOSE_NONE, command);
 	call_ack(call, turn, other, call->exchange.client_cseq,
 		 media_answer_out(call->media, turn->arena));
-	media_commit(call->media);
+	commit_media(call, turn);
 }
 
 void call_on_ack(struct call *call, const struct turn *turn, unsigned leg,

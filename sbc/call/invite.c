@@ -161,6 +161,7 @@ void call_media_side(struct call *call, unsigned leg, const struct ip_addr *sign
 	const struct conf_realm *realm = leg_realm(call, leg);
 	struct media_side side = {
 		.realm = realm->name,
+		.family = (enum ip_family)realm->media_address.family,
 		.codecs = trunk->codecs,
 		.codec_count = trunk->codec_count,
 		.nat = trunk->nat,

@@ -16,7 +16,7 @@ enum ctl_payload_kind { CTL_PAYLOAD_MEDIA = 0, CTL_PAYLOAD_EVENT = 1 /* RFC 4733
 enum ctl_media_event_kind {
 	CTL_MEDIA_NONE_YET = 1, /* no packet since the answer, first_timeout_ms passed */
 	CTL_MEDIA_TIMEOUT = 2,  /* silence for timeout_ms */
-	CTL_MEDIA_LATCHED = 3,
+	CTL_MEDIA_LATCHED = 3,  /* RTP comes from another source than was told */
 };
 enum ctl_call_state {
 	CTL_CALL_ROUTING = 0, /* no provisional answer yet */

@@ -246,11 +246,25 @@ void session_set_timeouts(struct sessions *sessions, struct session *session,
 	session_arm(sessions, session);
 }
 
+/* Nobody was there to hear it. */
+static void session_untell(struct session *session)
+{
+	list_each(node, &session->streams) {
+		struct stream *stream = container_of(node, struct stream, link);
+
+		stream->sides[0].told = false;
+		stream->sides[1].told = false;
+	}
+}
+
 void session_set_lease(struct sessions *sessions, struct session *session,
 		       enum session_lease lease, uint64_t now_ms)
 {
-	if (session->lease != lease)
+	if (session->lease != lease) {
 		session->lease_since_ms = now_ms;
+		if (lease == LEASE_OWNED)
+			session_untell(session);
+	}
 	session->lease = lease;
 	session_arm(sessions, session);
 }

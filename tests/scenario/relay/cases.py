@@ -5,7 +5,9 @@ import os
 import random
 import shutil
 import signal
+import socket
 import struct
+import subprocess
 import time
 
 import pcap
@@ -67,6 +69,68 @@ def forwards_both_ways_byte_exact(relay):
     name, last = client.request("session_close", session=1)
     assert name == "session_stats" and last["streams"][0]["packets_received"] == 6
     assert client.request("session_close", session=1)[0] == "failure"
+
+
+@case()
+def packets_are_marked_and_counted(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, _ = call(relay, client)
+    b.rtp.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+    a.say(at_a[0])
+    notes = b.rtp.recvmsg(2048, 64)[1]
+    assert [data for _, kind, data in notes if kind == socket.IP_TOS] == [bytes([46 << 2])]
+    stranger = relay.client(program="mgmt-apid")
+    assert figures(stranger, 1)[0, 0]["packets_received"] == 1, "anyone may ask"
+    assert stranger.request("session_close", session=1)[0] == "failure", "only its owner closes it"
+    with open(os.path.join(relay.folder, "run", "media-relayd.stats"), "rb") as file:
+        named = file.read()
+    for name in (b"sbc_relay_sessions", b"sbc_relay_packets_total", b'reason="source"',
+                 b'realm="in"', b"sbc_relay_port_allocation_failures_total"):
+        assert name in named, name
+
+
+@case()
+def forwards_over_ipv6(relay):
+    client = relay.client()
+    answer = client.request("realm_set", realms=[
+        {"name": "in", "address": "::1", "port_min": 25000 + 100 * relay.workers,
+         "port_max": 25050 + 100 * relay.workers, "dscp": 46},
+        {"name": "out", "address": relay.outside, "port_min": 25000, "port_max": 25050}])
+    assert answer[0] == "done"
+    a = udp("::1")
+    b = Phone(relay.outside[:-1] + "20")
+    told = ("::1", a.getsockname()[1])
+    local = ports(client.request("session_set", session=1, streams=[
+        side(0, "in", remote_rtp=told), side(1, "out", b)]))
+    assert local[0, 0][0][0] == "::1"
+    for sent in (b.packet() for _ in range(6)):
+        b.rtp.sendto(sent, local[0, 1][0])
+        assert heard(a)[0] == sent
+        a.sendto(sent, local[0, 0][0])
+        assert heard(b.rtp)[0] == sent
+    assert figures(client, 1)[0, 0]["learned"] == told
+
+
+@case()
+def the_command_line_is_that_of_every_daemon(relay):
+    program = relay.process.args[0]
+
+    def run(*args):
+        return subprocess.run([program, *args], capture_output=True, text=True, check=False)
+
+    assert run("--help").returncode == 0 and "--config" in run("--help").stdout
+    assert run("--version").stdout.startswith("media-relayd ")
+    assert run("--nonsense").returncode == 2
+    assert run("--check", "--config", relay.config).returncode == 0
+    bad = os.path.join(relay.folder, "bad.json")
+    with open(bad, "w", encoding="utf-8") as file:
+        file.write('{"relay": {"workers": "many"}}')
+    refused = run("--check", "--config", bad)
+    assert refused.returncode == 1 and "/relay/workers" in refused.stderr, refused
+    second = run("--config", relay.config)
+    assert second.returncode == 1, "another relay is there already"
+    relay.realms(relay.client())
 
 
 @case()

@@ -112,7 +112,8 @@ class Phone:
 
 
 def udp(address, port=0):
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.bind((address, port))
     sock.settimeout(2)
     return sock

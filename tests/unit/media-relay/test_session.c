@@ -375,6 +375,25 @@ static void sessions_without_an_owner(void **state)
 	assert_int_equal(f->sessions.wheel.count, 0);
 }
 
+static void silence_is_told_again_to_an_owner_that_was_away(void **state)
+{
+	struct fixture *f = *state;
+	struct session_event event;
+
+	tell(f, 1, (struct ctl_stream_set){ .remote_rtp = at("198.51.100.1:5000"),
+					    .direction = CTL_TRANSMIT });
+	session_set_timeouts(&f->sessions, f->session, 5000, 5000, START_MS);
+	session_set_lease(&f->sessions, f->session, LEASE_AWAY, START_MS);
+	assert_true(pops(f, START_MS + 5000, &event)); /* nobody hears it */
+	assert_ptr_equal(event.side, &f->stream->sides[0]);
+	assert_false(pops(f, START_MS + 9000, &event));
+	session_set_lease(&f->sessions, f->session, LEASE_OWNED, START_MS + 9000);
+	assert_true(pops(f, START_MS + 9001, &event));
+	assert_ptr_equal(event.side, &f->stream->sides[0]);
+	session_set_lease(&f->sessions, f->session, LEASE_OWNED, START_MS + 9002);
+	assert_false(pops(f, START_MS + 60000, &event));
+}
+
 static void an_orphan_ends_after_four_hours(void **state)
 {
 	const uint64_t end_ms = START_MS + 4u * 3600u * 1000u;
@@ -444,6 +463,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_timeouts_on_hold, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_wait_begins_with_the_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(sessions_without_an_owner, setup, teardown),
+		cmocka_unit_test_setup_teardown(silence_is_told_again_to_an_owner_that_was_away,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(an_orphan_ends_after_four_hours, setup, teardown),
 		cmocka_unit_test_setup_teardown(owners_have_numbers_of_their_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(stats_of_a_side, setup, teardown),

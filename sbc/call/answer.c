@@ -142,6 +142,8 @@ void call_on_2xx(struct call *call, const struct turn *turn, const struct sip_ms
 		return;
 	}
 	other->confirmed = true;
+	leg_learn_allow(other, msg);
+	leg_find_next_hop(call, !call->exchange.from);
 	leak_add(&other->secrets, other->dialog.remote_tag);
 	call_add_target_secret(call, !call->exchange.from);
 	if (call->exchange.late)

@@ -59,11 +59,14 @@ void calls_on_invite(struct calls *calls, const struct turn *turn, const struct 
 		     const struct flow *flow, struct handle txn, struct settings *settings,
 		     uint32_t trunk);
 
-/* A request with a To tag. txn: its server transaction; none for ACK. `trunk`: the sender's, as
- * policy named it. Answers 481 and the like itself. */
+/* The request belongs to a dialog that lives here, and comes from where its peer may be by the
+ * snapshot that the call began with: it is admitted whatever the present one says. */
+bool calls_know(const struct calls *calls, const struct sip_msg *msg, const struct flow *flow);
+
+/* A request with a To tag. txn: its server transaction; none for ACK. Answers 481 and the like
+ * itself. */
 void calls_on_request(struct calls *calls, const struct turn *turn, const struct sip_msg *msg,
-		      const struct flow *flow, struct handle txn, uint32_t trunk,
-		      const struct settings *settings);
+		      const struct flow *flow, struct handle txn);
 
 /* A CANCEL named this INVITE server transaction (it was answered 200 already). */
 void calls_on_cancel(struct calls *calls, const struct turn *turn, const struct sip_msg *msg,

@@ -100,7 +100,7 @@ struct leg {
 	uint32_t ack_cseq;   /* the INVITE's that it answers; 0: none yet */
 	bool ack_owed;       /* a 2xx came, its ACK must wait for the other side's answer */
 	bool confirmed;
-	bool allows_update;
+	bool no_update; /* its Allow was seen and does not name UPDATE (RFC 3311 5.1) */
 	struct slice new_target; /* Contact of an open re-INVITE, in force when it succeeds (RFC 6141) */
 	size_t new_target_room;
 	struct leak_set secrets; /* what of this leg must never be seen on the other one */
@@ -298,6 +298,8 @@ enum err leg_find_self(struct call *call, unsigned leg, struct flow *flow);
 /* Where the next request of this leg goes (RFC 3261 12.2.1.1), as far as its trunk may be there;
  * else it stays with the flow that is known to work. */
 void leg_find_next_hop(struct call *call, unsigned leg);
+/* From a message's Allow, if it has one. */
+void leg_learn_allow(struct leg *leg, const struct sip_msg *msg);
 void call_collect_secrets(struct call *call);
 void call_add_target_secret(struct call *call, unsigned leg);
 

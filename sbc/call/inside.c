@@ -88,6 +88,7 @@ static void on_plain_update(struct call *call, const struct turn *turn, unsigned
 {
 	struct reply reply = { .status = 200, .contact = true, .allow = true };
 
+	leg_learn_allow(&call->legs[leg], msg);
 	if (dialog_refresh(&call->legs[leg].dialog, &call->arena, msg) != OK)
 		reply = (struct reply){ .status = 400 };
 	else
@@ -134,9 +135,26 @@ static void on_method(struct call *call, const struct turn *turn, unsigned leg,
 	}
 }
 
+static bool from_peer(const struct call *call, const struct dialog *dialog,
+		      const struct flow *flow)
+{
+	const struct leg *leg = &call->legs[dialog->leg];
+
+	return ip_eq(&flow->remote.ip, &dialog->flow.remote.ip) ||
+	       settings_trunk_by_source(call->settings, leg->realm, &flow->remote.ip) ==
+		       leg->trunk;
+}
+
+bool calls_know(const struct calls *calls, const struct sip_msg *msg, const struct flow *flow)
+{
+	struct dialog *dialog = msg->to_tag.len > 0 ? dialog_find(&calls->dialogs, msg) : NULL;
+	struct call *call = dialog ? call_get(calls, dialog->owner) : NULL;
+
+	return call && dialog_from_peer(dialog, msg) && from_peer(call, dialog, flow);
+}
+
 void calls_on_request(struct calls *calls, const struct turn *turn, const struct sip_msg *msg,
-		      const struct flow *flow, struct handle txn, uint32_t trunk,
-		      const struct settings *settings)
+		      const struct flow *flow, struct handle txn)
 {
 	struct dialog *dialog = dialog_find(&calls->dialogs, msg);
 	struct call *call = dialog ? call_get(calls, dialog->owner) : NULL;
@@ -147,7 +165,7 @@ void calls_on_request(struct calls *calls, const struct turn *turn, const struct
 		return;
 	}
 	/* Right tags from a wrong place: a stranger who overheard them (or another trunk). */
-	if (!slice_eq(settings->trunks[trunk].conf->name, leg_trunk(call, dialog->leg)->name)) {
+	if (!from_peer(call, dialog, flow)) {
 		if (msg->method != SIP_ACK)
 			refuse(calls, turn, txn, 403);
 		return;

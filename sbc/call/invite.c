@@ -110,12 +110,14 @@ static enum err call_take_in(struct call *call, const struct turn *turn, const s
 	call->started_unix_ms = turn->now_unix_ms;
 	call->max_forwards = msg->max_forwards < 0 ? SIP_MAX_FORWARDS : msg->max_forwards;
 	caller->dialog.owner = call->self;
-	caller->allows_update = sip_has_token(msg, SIP_HDR_ALLOW, SLICE("UPDATE"));
+	leg_learn_allow(caller, msg);
 	err = leg_find_self(call, 0, &arrived);
 	if (err == OK)
 		err = dialog_accept(&caller->dialog, &call->arena, msg, flow, rand);
-	if (err == OK)
+	if (err == OK) {
+		leg_find_next_hop(call, 0);
 		err = keep_parties(call, msg);
+	}
 	if (err == OK)
 		err = keep_identity(call, msg);
 	return err;

@@ -81,6 +81,12 @@ void leg_find_next_hop(struct call *call, unsigned leg)
 		dialog->flow.remote = to;
 }
 
+void leg_learn_allow(struct leg *leg, const struct sip_msg *msg)
+{
+	if (sip_value(msg, SIP_HDR_ALLOW).p)
+		leg->no_update = !sip_has_token(msg, SIP_HDR_ALLOW, SLICE("UPDATE"));
+}
+
 /* ---- secrets ---- */
 
 /* What the peer of `leg` sees anyway is no secret to it. */

@@ -80,7 +80,7 @@ void call_on_reinvite(struct call *call, const struct turn *turn, unsigned leg,
 		.from = (uint8_t)leg,
 		.late = sdp.len == 0,
 		.method = msg->method,
-		.client_method = msg->method == SIP_UPDATE && call->legs[!leg].allows_update ?
+		.client_method = msg->method == SIP_UPDATE && !call->legs[!leg].no_update ?
 					 SIP_UPDATE :
 					 SIP_INVITE,
 		.server_txn = txn,

@@ -130,8 +130,8 @@ static void on_admitted(struct worker *worker, const struct turn *turn, const st
 	}
 	if (msg->method == SIP_CANCEL)
 		on_cancel(worker, turn, msg, txn, invite);
-	else if (msg->to_tag.len > 0 || msg->method == SIP_ACK)
-		calls_on_request(worker->calls, turn, msg, flow, txn, trunk, worker->settings);
+	else if (msg->to_tag.len > 0 || msg->method == SIP_ACK || trunk == SETTINGS_NONE)
+		calls_on_request(worker->calls, turn, msg, flow, txn);
 	else
 		on_new_request(worker, turn, msg, flow, txn, trunk);
 }
@@ -147,7 +147,9 @@ void dispatch_request(struct worker *worker, const struct turn *turn, const stru
 
 	if (realm != SETTINGS_NONE)
 		answer = policy_admit(worker->settings, realm, &flow->remote.ip, &trunk);
-	if (answer == POLICY_ALLOW && trunk != SETTINGS_NONE) {
+	/* An access rule may let an address in, but a call needs a trunk to be somebody's. */
+	if ((answer == POLICY_ALLOW && trunk != SETTINGS_NONE) ||
+	    calls_know(worker->calls, msg, flow)) {
 		on_admitted(worker, turn, msg, flow, trunk);
 		return;
 	}

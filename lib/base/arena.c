@@ -245,6 +245,6 @@ struct slice arena_printf(struct arena *arena, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(p, (size_t)len + 1, format, args);
 	va_end(args);
-	arena_commit(arena, (size_t)len);
+	arena_commit(arena, (size_t)len + 1);
 	return slice_of(p, (size_t)len);
 }

@@ -56,7 +56,8 @@ must_use void *arena_array(struct arena *arena, size_t count, size_t size);
  * ERR_NOMEM: *ret untouched. An empty slice is kept as an empty slice. */
 must_use enum err arena_keep(struct arena *arena, struct slice s, struct slice *ret);
 
-/* Formatted text in the arena; an empty slice with arena->exhausted set when it does not fit. */
+/* Formatted text in the arena, with a NUL behind it; an empty slice with arena->exhausted set when it
+ * does not fit. */
 struct slice arena_printf(struct arena *arena, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -78,14 +78,20 @@ void http_answer(struct http_exchange *exchange, unsigned status, const char *co
 	finish(exchange, status, content_type);
 }
 
-void http_answer_static(struct http_exchange *exchange, unsigned status, const char *content_type,
-			struct slice body)
+void http_answer_file(struct http_exchange *exchange, const struct http_file *file)
 {
+	struct slice known = exchange->request.if_none_match;
+
 	if (exchange->status != 0)
 		return;
-	exchange->static_body = body;
 	exchange->is_static = true;
-	finish(exchange, status, content_type);
+	http_header(exchange, "ETag", file->etag);
+	if (slice_find(known, slice_text(file->etag)) < known.len) {
+		finish(exchange, 304, NULL);
+		return;
+	}
+	exchange->static_body = file->body;
+	finish(exchange, 200, file->content_type);
 }
 
 static struct MHD_Response *make_response(struct http_exchange *exchange)
@@ -124,6 +130,7 @@ enum MHD_Result http_queue_answer(struct http_exchange *exchange)
 	for (unsigned i = 0; i < exchange->header_count; i++)
 		MHD_add_response_header(response, exchange->headers[i].name,
 					exchange->headers[i].value);
+	exchange->server->handlers->answered(exchange->server->owner, exchange);
 	result = MHD_queue_response(exchange->connection, exchange->status, response);
 	MHD_destroy_response(response);
 	return result;

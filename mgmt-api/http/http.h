@@ -50,6 +50,8 @@ struct http_handlers {
 	 * and call http_answer. */
 	void (*refuse)(void *owner, struct http_exchange *exchange, unsigned status,
 		       const char *detail);
+	/* The answer was handed over; http_status tells which. For logs and counters. */
+	void (*answered)(void *owner, const struct http_exchange *exchange);
 };
 
 /* Listens now. -errno (the port is taken, …). */
@@ -57,7 +59,8 @@ must_use enum err http_server_create(struct loop *loop, struct log *log,
 				     const struct endpoint *listen,
 				     const struct http_handlers *handlers, void *owner,
 				     struct http_server **ret);
-/* Every exchange must be answered before. */
+/* Every exchange must be answered before; what was answered is still sent, as far as that is possible
+ * without waiting. */
 void http_server_destroy(struct http_server **server);
 unsigned http_connections(const struct http_server *server);
 
@@ -75,8 +78,14 @@ void http_header(struct http_exchange *exchange, const char *name, const char *v
 /* Answers with what http_body holds (a body that did not fit becomes a bare 500). content_type:
  * static; NULL: no body. The first call counts, later ones do nothing. */
 void http_answer(struct http_exchange *exchange, unsigned status, const char *content_type);
-/* The same with bytes that live as long as the program. */
-void http_answer_static(struct http_exchange *exchange, unsigned status, const char *content_type,
-			struct slice body);
+/* A file of the program: bytes, and all about them, live as long as it. */
+struct http_file {
+	const char *path;
+	const char *content_type;
+	const char *etag; /* with its quotes */
+	struct slice body;
+};
+/* 200, or 304 when If-None-Match names its ETag. */
+void http_answer_file(struct http_exchange *exchange, const struct http_file *file);
 /* 0: not answered yet. */
 unsigned http_status(const struct http_exchange *exchange);

@@ -131,6 +131,8 @@ void http_server_destroy(struct http_server **server)
 
 	if (!old)
 		return;
+	if (old->daemon)
+		pump(old);
 	old->stopping = true;
 	loop_timer_stop(old->loop, &old->timer);
 	list_remove(&old->hook.link);

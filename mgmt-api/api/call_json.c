@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ * A call as JSON, live or as a CDR: the same fields by the same names. Figures of a live call come
+ * from the relay, matched by stream and side. */
+#include "mgmt-api/api/api_priv.h"
+
+static void put_endpoint(struct json_out *out, const char *key, const struct endpoint *endpoint)
+{
+	char storage[ENDPOINT_TEXT_BYTES];
+
+	if (endpoint->ip.family == IP_NONE)
+		json_put_null(out, key);
+	else
+		json_put_str(out, key, slice_text(endpoint_text(endpoint, storage)));
+}
+
+static const char *state_name(unsigned state)
+{
+	static const char *const names[] = {
+		[CTL_CALL_ROUTING] = "routing",	  [CTL_CALL_RINGING] = "ringing",
+		[CTL_CALL_ANSWERED] = "answered", [CTL_CALL_ENDING] = "ending",
+		[CTL_CALL_ENDED] = "ended",
+	};
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
+}
+
+static void put_leg(struct json_out *out, const struct ctl_leg_info *leg)
+{
+	json_open_object(out, NULL);
+	json_put_str_or_null(out, "trunk", leg->trunk);
+	json_put_str_or_null(out, "realm", leg->realm);
+	json_put_str_or_null(out, "call_id", leg->call_id);
+	json_put_str_or_null(out, "remote", leg->remote);
+	json_put_str_or_null(out, "transport", leg->transport);
+	json_put_str_or_null(out, "gateway", leg->gateway);
+	json_close_object(out);
+}
+
+/* The relay's figures in place of those that sbcd holds. */
+static struct ctl_media_info joined(const struct ctl_media_info *media,
+				    const struct ctl_stream_stats *stats)
+{
+	struct ctl_media_info info = *media;
+
+	info.local = stats->local;
+	info.remote = stats->learned.ip.family != IP_NONE ? stats->learned : stats->remote;
+	info.packets_received = stats->packets_received;
+	info.packets_sent = stats->packets_sent;
+	info.bytes_received = stats->bytes_received;
+	info.bytes_sent = stats->bytes_sent;
+	info.packets_lost = stats->packets_lost;
+	info.jitter_us = stats->jitter_us;
+	info.mos_x100 = stats->mos_x100;
+	return info;
+}
+
+static void put_media(struct json_out *out, const struct ctl_media_info *media)
+{
+	json_open_object(out, NULL);
+	json_put_u64(out, "stream", media->stream);
+	json_put_u64(out, "side", media->side);
+	json_put_str_or_null(out, "kind", media->kind);
+	json_put_str_or_null(out, "codec", media->codec);
+	put_endpoint(out, "local", &media->local);
+	put_endpoint(out, "remote", &media->remote);
+	json_put_u64(out, "packets_received", media->packets_received);
+	json_put_u64(out, "packets_sent", media->packets_sent);
+	json_put_u64(out, "bytes_received", media->bytes_received);
+	json_put_u64(out, "bytes_sent", media->bytes_sent);
+	json_put_i64(out, "packets_lost", media->packets_lost);
+	json_put_fixed(out, "jitter_ms", media->jitter_us, 3);
+	if (media->mos_x100 == 0)
+		json_put_null(out, "mos");
+	else
+		json_put_fixed(out, "mos", media->mos_x100, 2);
+	json_close_object(out);
+}
+
+static const struct ctl_stream_stats *stats_find(const struct ctl_session_stats *stats,
+						 const struct ctl_media_info *media)
+{
+	for (uint32_t i = 0; stats && i < stats->streams_count; i++)
+		if (stats->streams[i].stream == media->stream &&
+		    stats->streams[i].side == media->side)
+			return &stats->streams[i];
+	return NULL;
+}
+
+static void put_all_media(struct json_out *out, const struct ctl_call_info *call,
+			  const struct ctl_session_stats *stats)
+{
+	json_open_array(out, "media");
+	for (uint32_t i = 0; i < call->media_count; i++) {
+		const struct ctl_stream_stats *found = stats_find(stats, &call->media[i]);
+		struct ctl_media_info info = call->media[i];
+
+		if (found)
+			info = joined(&call->media[i], found);
+		put_media(out, &info);
+	}
+	/* sbcd may not have told of a stream yet; what flows is shown all the same. */
+	for (uint32_t i = 0; stats && call->media_count == 0 && i < stats->streams_count; i++) {
+		struct ctl_media_info bare = { .stream = stats->streams[i].stream,
+					       .side = stats->streams[i].side };
+		struct ctl_media_info info = joined(&bare, &stats->streams[i]);
+
+		put_media(out, &info);
+	}
+	json_close_array(out);
+}
+
+static void put_attempts(struct json_out *out, const struct ctl_call_info *call)
+{
+	json_open_array(out, "attempts");
+	for (uint32_t i = 0; i < call->attempts_count; i++) {
+		const struct ctl_attempt_info *attempt = &call->attempts[i];
+
+		json_open_object(out, NULL);
+		json_put_str_or_null(out, "trunk", attempt->trunk);
+		json_put_str_or_null(out, "gateway", attempt->gateway);
+		if (attempt->sip_code == 0)
+			json_put_null(out, "sip_code");
+		else
+			json_put_u64(out, "sip_code", attempt->sip_code);
+		json_put_str_or_null(out, "reason", attempt->reason);
+		json_put_time(out, "started_at", attempt->started_unix_ms);
+		json_put_u64(out, "duration_ms", attempt->duration_ms);
+		json_close_object(out);
+	}
+	json_close_array(out);
+}
+
+static void put_end(struct json_out *out, const struct ctl_call_info *call)
+{
+	json_put_time(out, "ended_at", call->ended_unix_ms);
+	json_put_u64(out, "duration_ms", call->duration_ms);
+	json_put_u64(out, "ring_ms", call->ring_ms);
+	json_put_str_or_null(out, "result", call->result);
+	if (call->sip_code == 0)
+		json_put_null(out, "sip_code");
+	else
+		json_put_u64(out, "sip_code", call->sip_code);
+	json_put_str_or_null(out, "ended_by", call->ended_by);
+	json_put_str_or_null(out, "cause", call->cause);
+}
+
+void call_json(struct json_out *out, const struct ctl_call_info *call,
+	       const struct ctl_session_stats *stats, bool cdr)
+{
+	json_open_object(out, NULL);
+	json_put_str(out, "id", call->id);
+	json_put_str(out, "state", slice_text(cdr ? "ended" : state_name(call->state)));
+	json_put_time(out, "started_at", call->started_unix_ms);
+	json_put_time(out, "answered_at", call->answered_unix_ms);
+	json_put_str(out, "calling", call->calling);
+	json_put_str(out, "called", call->called);
+	json_put_str_or_null(out, "called_out", call->called_out);
+	json_put_str_or_null(out, "route", call->route);
+	json_put_u64(out, "config_version", call->config_version);
+	if (cdr)
+		put_end(out, call);
+	json_open_array(out, "legs");
+	for (uint32_t i = 0; i < call->legs_count; i++)
+		put_leg(out, &call->legs[i]);
+	json_close_array(out);
+	put_all_media(out, call, stats);
+	put_attempts(out, call);
+	json_close_object(out);
+}

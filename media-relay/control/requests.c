@@ -246,10 +246,24 @@ static void entry_answered(struct control *control, const struct request *reques
 	entry->pending--;
 	if (request->type == CTL_session_set && answer->type == CTL_session_ports)
 		entry->live = true;
-	if (request->type == CTL_session_close)
+	if (request->type == CTL_session_close &&
+	    (answer->type == CTL_session_stats || answer->failure.err == ERR_NOENT))
 		entry->live = false;
 	if (!entry->live && entry->pending == 0)
 		entry_destroy(control, entry);
+}
+
+/* Hands a worker's answer to who asked, under the number that was asked. */
+static void answer_one(struct connection *connection, uint32_t id,
+		       const struct ctl_message *worker_answer)
+{
+	struct ctl_message answer = *worker_answer;
+
+	answer.request = id;
+	if (ctl_send(connection->peer, &answer) != OK)
+		refuse(connection, id, ERR_LIMIT, "the answer is too long");
+	if (answer.type == CTL_failure && answer.failure.err == ERR_SYNTAX)
+		ctl_peer_refuse(connection->peer, ERR_SYNTAX);
 }
 
 void request_answered(struct control *control, const struct worker_reply *reply)
@@ -265,10 +279,7 @@ void request_answered(struct control *control, const struct worker_reply *reply)
 	}
 	entry_answered(control, request, reply->message);
 	connection = pool_get(&control->connection_pool, request->connection);
-	if (connection && ctl_send(connection->peer, reply->message) != OK)
-		refuse(connection, request->id, ERR_LIMIT, "the answer is too long");
-	if (connection && reply->message->type == CTL_failure &&
-	    reply->message->failure.err == ERR_SYNTAX)
-		ctl_peer_refuse(connection->peer, ERR_SYNTAX);
+	if (connection)
+		answer_one(connection, request->id, reply->message);
 	request_destroy(control, request);
 }

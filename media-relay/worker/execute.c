@@ -245,7 +245,10 @@ static void answer_ports(struct worker *worker, const struct session *session,
 	uint32_t count = 0;
 
 	streams = arena_array(&worker->arena, side_count(session) + 1, sizeof(*streams));
-	ensure(streams); /* a few, far below the arena's quota */
+	if (!streams) {
+		worker_fail(answer, ERR_NOMEM, "out of memory");
+		return;
+	}
 	list_each(node, &session->streams) {
 		struct stream *stream = container_of(node, struct stream, link);
 
@@ -326,7 +329,8 @@ static void execute_close(struct worker *worker, uint32_t owner, uint64_t id,
 		return;
 	}
 	answer->type = CTL_session_stats;
-	ensure(put_stats(worker, session, &answer->session_stats) == OK);
+	if (put_stats(worker, session, &answer->session_stats) != OK)
+		answer->session_stats.session = id; /* it ends without its figures */
 	worker_end_session(worker, session);
 	log_write(worker->options.log, LOG_LEVEL_DEBUG, EVENT_session_closed, LOG_U("session", id));
 }

@@ -76,28 +76,53 @@ bool worker_may_reply(const struct worker *worker)
 	return !worker->threaded || ring_room(&worker->replies) >= REPLY_MAX_BYTES;
 }
 
-static void run_command(struct worker *worker, const struct worker_command *command)
+static void answer_command(struct worker *worker, const struct worker_command *command,
+			   const struct ctl_message *answer)
 {
-	struct ctl_message answer;
 	struct worker_reply reply = { .kind = WORKER_ANSWER,
 				      .tag = command->tag,
 				      .owner = command->owner,
-				      .message = &answer };
+				      .message = answer };
+
+	worker_reply(worker, &reply);
+}
+
+static void run_command(struct worker *worker, const struct worker_command *command)
+{
+	struct ctl_message answer;
 
 	if (command->verb != WORKER_MESSAGE) {
 		worker_lease(worker, command);
 		return;
 	}
 	worker_execute(worker, command->owner, command->message, &answer);
-	worker_reply(worker, &reply);
+	answer_command(worker, command, &answer);
+}
+
+static void run_message(struct worker *worker, struct worker_command *command, const char *bytes,
+			size_t len)
+{
+	struct ctl_message message, answer = { .request = 0 };
+	struct arena arena;
+	enum err err;
+
+	arena_init(&arena, &worker->cache, 4096, ARENA_MAX_BYTES);
+	err = ctl_decode(&arena, bytes, len, &message);
+	command->message = &message;
+	if (err == OK) {
+		run_command(worker, command);
+	} else {
+		/* Control decoded it before, so it can only be memory. */
+		worker_fail(&answer, err, err_text(err));
+		answer_command(worker, command, &answer);
+	}
+	arena_fini(&arena);
 }
 
 static void run_packet(struct worker *worker, const char *bytes, size_t len)
 {
 	struct command_head head;
 	struct worker_command command;
-	struct ctl_message message;
-	struct arena arena;
 
 	memcpy(&head, bytes, sizeof(head));
 	command = (struct worker_command){ .verb = (enum worker_verb)head.verb,
@@ -105,14 +130,10 @@ static void run_packet(struct worker *worker, const char *bytes, size_t len)
 					   .owner = head.owner,
 					   .session = head.session,
 					   .lease = head.lease };
-	arena_init(&arena, &worker->cache, 4096, ARENA_MAX_BYTES);
-	if (head.has_message) {
-		/* Control decoded it once already and found it in order. */
-		ensure(ctl_decode(&arena, bytes + sizeof(head), len - sizeof(head), &message) == OK);
-		command.message = &message;
-	}
-	run_command(worker, &command);
-	arena_fini(&arena);
+	if (head.has_message)
+		run_message(worker, &command, bytes + sizeof(head), len - sizeof(head));
+	else
+		run_command(worker, &command);
 }
 
 static void on_commands(struct loop *loop, void *owner)
@@ -201,6 +222,7 @@ static void collect_packet(struct worker *worker, const char *bytes, size_t len)
 	struct reply_head head;
 	struct worker_reply reply;
 	struct ctl_message message;
+	enum err err;
 
 	memcpy(&head, bytes, sizeof(head));
 	reply = (struct worker_reply){ .kind = (enum worker_reply_kind)head.kind,
@@ -209,8 +231,10 @@ static void collect_packet(struct worker *worker, const char *bytes, size_t len)
 				       .session = head.session };
 	arena_reset(&worker->collect_arena);
 	if (head.has_message) {
-		ensure(ctl_decode(&worker->collect_arena, bytes + sizeof(head), len - sizeof(head),
-				  &message) == OK);
+		err = ctl_decode(&worker->collect_arena, bytes + sizeof(head), len - sizeof(head),
+				 &message);
+		if (err != OK)
+			worker_fail(&message, err, err_text(err));
 		reply.message = &message;
 	}
 	worker->options.fn(worker->options.owner, &reply);

@@ -12,6 +12,9 @@
  *   media_answer_in     → its answer (in a 1xx, 2xx, ACK; may come again): another command, no wait
  *   media_answer_out    → SDP for the offerer
  *   media_commit        → at the 2xx/ACK that ends the exchange; or media_rollback
+ *
+ * Payload types pass unchanged both ways, so no mapping is needed even when an answer renumbers a
+ * codec: each side receives with the numbers that it announced itself (RFC 3264 6.1).
  */
 #pragma once
 

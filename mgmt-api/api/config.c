@@ -21,6 +21,27 @@ static void answer_config(struct write_job *job)
 	get_config(&job->call);
 }
 
+/* A document that forgets one of these would silently delete all of them: [] says so on purpose. */
+static bool names_collections(struct write_job *job)
+{
+	static const char *const needed[] = { "/realms", "/trunks", "/routes" };
+	struct problem problem;
+	unsigned missing = 0;
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (!jdoc_is_object(job->body) || jdoc_member_lit(job->body, needed[i] + 1))
+			continue;
+		if (missing++ == 0)
+			problem_begin(&problem, job->call.exchange, PROBLEM_INVALID,
+				      SLICE("the document is not whole; nothing was changed"));
+		problem_error(&problem, slice_text(needed[i]), SLICE_NONE, SLICE("it is missing"),
+			      SLICE("a list; [] to have none"));
+	}
+	if (missing > 0)
+		problem_end(&problem);
+	return missing == 0;
+}
+
 static bool build_config(struct write_job *job)
 {
 	if (!document_match(job->call.api, job->call.exchange, job->next))
@@ -31,13 +52,18 @@ static bool build_config(struct write_job *job)
 	return true;
 }
 
+static bool build_put(struct write_job *job)
+{
+	return names_collections(job) && build_config(job);
+}
+
 void put_config(struct api_call *call)
 {
 	struct write_job *job = write_new(call, true);
 
 	if (!job)
 		return;
-	job->build = build_config;
+	job->build = build_put;
 	job->answer = answer_config;
 	write_submit(job);
 }

@@ -52,6 +52,11 @@ enum err jdoc_parse(struct slice text, struct json_t **ret, struct jdoc_fault *r
 			 "more than %u levels of nesting", JDOC_MAX_DEPTH);
 		return ERR_LIMIT;
 	}
+	/* jansson takes a NUL behind a number for the end of the text. */
+	if (slice_find_char(text, '\0') < text.len) {
+		snprintf(ret_fault->detail, sizeof(ret_fault->detail), "a NUL is no JSON");
+		return ERR_SYNTAX;
+	}
 	value = json_loadb(text.p ? text.p : "", text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
 			   &error);
 	if (!value) {

@@ -72,6 +72,9 @@ static void test_refused(void **state)
 		assert_int_equal(jdoc_parse(slice_text(cases[i]), &doc, &fault), ERR_SYNTAX);
 		assert_null(doc);
 	}
+	/* NULs, which a C string cannot hold. */
+	assert_int_equal(jdoc_parse(slice_of("123\0", 4), &doc, &fault), ERR_SYNTAX);
+	assert_int_equal(jdoc_parse(slice_of("[1]\0\0", 5), &doc, &fault), ERR_SYNTAX);
 }
 
 static void test_fault_shows_no_content(void **state)

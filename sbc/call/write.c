@@ -76,8 +76,10 @@ void call_reply(struct call *call, const struct turn *turn, unsigned leg, struct
 			reply->status == 100 ? SLICE_NONE : call->legs[leg].dialog.local_tag,
 			reply->contact);
 	write_reply_headers(&text, reply, &call->legs[leg].self);
-	if (text.err != OK)
-		return; /* over the quota: the peer asks again, or gives up */
+	if (text.err != OK) { /* over the quota: the peer asks again, or gives up */
+		txn_abandon(txns, txn);
+		return;
+	}
 	if (!call_clean(call, leg, text_done(&text))) {
 		struct reply bare = { .status = reply->status < 300 && reply->status > 100 ?
 							(uint16_t)500 :

@@ -8,6 +8,7 @@
 #include "lib/proc/proc.h"
 
 #define CORE_ARENA_QUOTA (64u << 20)
+#define DRAIN_MS 2500u /* a little more than a call waits for the relay */
 
 static void log_listen_failed(struct core *core, const struct settings *settings, size_t index,
 			      enum err err)
@@ -105,6 +106,37 @@ enum err core_start(struct core *core)
 	return err;
 }
 
+/* BYE to everybody, and time for the relay's last figures, so that no call goes unrecorded. The other
+ * threads have ended: their loops are turned here. */
+static void core_drain(struct core *core)
+{
+	uint64_t until_ms = core->config.loop->now_ms + DRAIN_MS;
+	uint32_t live;
+
+	core->draining = true;
+	for (uint32_t i = 0; i < core->worker_count; i++) {
+		struct worker *worker = &core->workers[i];
+		struct turn turn;
+
+		if (!worker->calls)
+			continue;
+		turn = turn_begin(worker);
+		calls_hangup_all(worker->calls, &turn);
+		turn_end(worker);
+	}
+	do {
+		live = 0;
+		for (uint32_t i = 0; i < core->worker_count; i++) {
+			struct worker *worker = &core->workers[i];
+
+			if (!worker->calls)
+				continue;
+			loop_turn(worker->loop, 5);
+			live += calls_live(worker->calls);
+		}
+	} while (live > 0 && core->config.loop->now_ms < until_ms);
+}
+
 void core_destroy(struct core **core)
 {
 	struct core *c = *core;
@@ -114,19 +146,11 @@ void core_destroy(struct core **core)
 	control_fini(c);
 	for (uint32_t i = 0; c->workers && i < c->worker_count; i++)
 		worker_stop(&c->workers[i]);
-	for (uint32_t i = 0; c->workers && i < c->worker_count; i++) {
-		struct worker *worker = &c->workers[i];
-
-		if (!worker->core)
-			continue;
-		if (worker->calls) {
-			struct turn turn = turn_begin(worker);
-
-			calls_hangup_all(worker->calls, &turn);
-			turn_end(worker);
-		}
-		worker_fini(worker);
-	}
+	if (c->workers)
+		core_drain(c);
+	for (uint32_t i = 0; c->workers && i < c->worker_count; i++)
+		if (c->workers[i].core)
+			worker_fini(&c->workers[i]);
 	free(c->workers);
 	stats_destroy(&c->stats);
 	arena_fini(&c->arena);

@@ -98,6 +98,11 @@ static void on_new_request(struct worker *worker, const struct turn *turn,
 	};
 	uint16_t status = answers[msg->method];
 
+	if (msg->method == SIP_INVITE && worker->core->draining) {
+		figures_reject(worker, REJECT_OVERLOAD);
+		reply_txn(worker, turn, msg, txn, 503, false);
+		return;
+	}
 	if (msg->method == SIP_INVITE) {
 		calls_on_invite(worker->calls, turn, msg, flow, txn, worker->settings, trunk);
 		return;

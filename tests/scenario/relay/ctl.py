@@ -113,7 +113,7 @@ class Client:
         self.pushes = []
         self.last = 0
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(5)
+        self.socket.settimeout(20)
         self.socket.connect(path)
         self.send("hello", version=1, program=program, node=node, worker=worker)
         self.hello = self.receive()
@@ -148,7 +148,7 @@ class Client:
         except TimeoutError:
             return None
         finally:
-            self.socket.settimeout(5)
+            self.socket.settimeout(20)
 
     def close(self):
         self.socket.close()

@@ -115,11 +115,11 @@ def udp(address, port=0):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.bind((address, port))
-    sock.settimeout(2)
+    sock.settimeout(10)
     return sock
 
 
-def heard(sock, seconds=2.0):
+def heard(sock, seconds=10.0):
     """The next datagram as (bytes, source), or None."""
     sock.settimeout(seconds)
     try:

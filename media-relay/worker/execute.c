@@ -3,6 +3,8 @@
  * flows is touched, so that a refusal changes nothing. */
 #include "media-relay/worker/worker_priv.h"
 
+#include <errno.h>
+
 #include "lib/base/ensure.h"
 
 #define SIDES_MAX (2u * SESSION_MAX_STREAMS)
@@ -104,8 +106,14 @@ static enum err plan_ports(struct plan *plan, const struct ctl_stream_set *told,
 	enum err err = port_pool_take(&realm->pool, told->want_port, worker->loop->now_ms,
 				      &plan->steps[at].pair);
 
-	if (err != OK)
-		plan->wrong = err == ERR_EXHAUSTED ? "no port is left in the realm" : err_text(err);
+	if (err == ERR_EXHAUSTED) {
+		plan->wrong = "no port is left in the realm";
+	} else if ((int)err == -EMFILE || (int)err == -ENFILE) {
+		plan->wrong = "no file descriptor is left";
+		err = ERR_EXHAUSTED;
+	} else if (err != OK) {
+		plan->wrong = err_text(err);
+	}
 	return err;
 }
 

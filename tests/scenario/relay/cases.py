@@ -3,6 +3,7 @@
 import ast
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -302,6 +303,21 @@ def exhaustion_refuses_whole_and_recovers(relay):
         side(0, "in"), side(1, "out")])[0] == "session_ports", "ports come back")
     assert time.monotonic() - freed >= 4.9, "the ports rested"
     assert figures(client, 9)[0, 0]["local"][1] == relay.first
+
+
+@case()
+def no_descriptors_are_like_no_ports(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, _ = call(relay, client)
+    spare = len(os.listdir(f"/proc/{relay.process.pid}/fd")) + 3  # two for a pair, not four
+    limits = resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (spare, limits[1]))
+    refused = client.request("session_set", session=2, streams=[side(0, "in"), side(1, "out")])
+    assert refused[0] == "failure" and refused[1]["err"] == -2011, refused
+    lock(a, at_a[0], b)
+    resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, limits)
+    call(relay, client, 2)
 
 
 @case(pairs=40)

@@ -10,7 +10,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "scenario"))
 
-from harness.proc import Child  # noqa: E402  pylint: disable=C0413
+from harness.proc import Child, Server  # noqa: E402  pylint: disable=C0413
 from harness.sbc import Sbc  # noqa: E402  pylint: disable=C0413
 
 MODULES = ("/usr/lib/x86_64-linux-gnu/kamailio/modules", "/usr/lib/aarch64-linux-gnu/kamailio/modules",
@@ -157,7 +157,7 @@ class Kamailio:
         mpath = next((m for m in MODULES if os.path.isdir(m)), MODULES[-1])
         with open(path, "w", encoding="utf-8") as file:
             file.write(KAMAILIO.format(inside=slot.inside, carrier=slot.carrier, mpath=mpath, **parts))
-        self.child = Child(["kamailio", "-DD", "-E", "-f", path, "-x", "fm", "-m", "2048", "-M", "16",
+        self.child = Server(["kamailio", "-DD", "-E", "-f", path, "-x", "fm", "-m", "2048", "-M", "16",
                             "-b", "4194304", "-Y", folder, "-w", folder],
                            os.path.join(folder, "kamailio.log"))
         wait_udp(slot.inside, 5060, self.child)

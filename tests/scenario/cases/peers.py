@@ -8,7 +8,7 @@ from harness.baresip import Baresip, check_tone
 from harness.capture import Capture
 from harness.case import case
 from harness.check import check, equal, eventually
-from harness.proc import Child, need
+from harness.proc import Server, need
 from harness.rtp import exchange
 from harness.sip import Call
 
@@ -122,8 +122,8 @@ def kamailio(t):
         file.write(KAMAILIO.format(pbx=t.slot.pbx, phone=phone_ip, border=t.slot.inside,
                                    mpath=module_path()))
     phone, carrier = t.endpoint(phone_ip), t.endpoint(t.slot.carrier)
-    t.own(Child(["kamailio", "-DD", "-E", "-f", path, "-Y", t.folder, "-w", t.folder, "-m", "32",
-                 "-M", "4"], os.path.join(t.folder, "kamailio.log")))
+    t.own(Server(["kamailio", "-DD", "-E", "-f", path, "-Y", t.folder, "-w", t.folder, "-m", "32",
+                  "-M", "4"], os.path.join(t.folder, "kamailio.log")))
     t.wait_bound(t.slot.pbx, 5060, True)
     near, far = t.media(phone_ip, 14000), t.media(carrier.ip, 16000)
 

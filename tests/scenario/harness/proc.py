@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Child processes: started with a log each, ended by their own pid."""
+import ctypes
 import os
 import shutil
 import signal
@@ -15,12 +16,22 @@ def need(*programs):
             raise Skip(f"{program} is not installed")
 
 
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent():
+    """A runner that is killed leaves nobody behind who would hold its addresses."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Child:
     def __init__(self, command, log_path, cwd=None, env=None):
         self.command, self.log_path = command, log_path
         self.log = open(log_path, "ab")  # pylint: disable=R1732
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log,
-                                        stderr=self.log, cwd=cwd, env=env)
+                                        stderr=self.log, cwd=cwd, env=env,
+                                        start_new_session=True, preexec_fn=die_with_parent)
 
     @property
     def pid(self):
@@ -49,10 +60,24 @@ class Child:
 
     def abandon(self):
         """Whatever its state, it is gone afterwards."""
-        self.kill()
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         self.process.wait()
         self.log.close()
 
     def output(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
+
+
+class Server(Child):
+    """A program with children of its own, such as Kamailio: asked first, so that it ends them too."""
+
+    def abandon(self):
+        try:
+            self.stop(5)
+        except Failed:
+            pass
+        super().abandon()

@@ -22,6 +22,9 @@ a={direction}
 """
 
 
+ALLOW = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
+
+
 def sdp(direction="sendrecv", version=1, port=14000, address="[media_ip]"):
     return SDP.format(direction=direction, version=version, port=port, address=address)
 
@@ -48,7 +51,7 @@ def request(method, body=None, first=False, caller=True, headers=(), number=None
              "Max-Forwards: 70", from_line, to_line, "Call-ID: [call_id]",
              f"CSeq: {number or '[cseq]'} {method}"]
     if method in ("INVITE", "UPDATE"):
-        lines.append("Contact: <sip:peer@[local_ip]:[local_port];transport=[transport]>")
+        lines += ["Contact: <sip:peer@[local_ip]:[local_port];transport=[transport]>", ALLOW]
     retrans = "" if method == "ACK" else ' retrans="500"'
     return f"<send{retrans}>\n" + _message(lines + list(headers), body) + "\n</send>"
 
@@ -58,7 +61,7 @@ def respond(status, reason="x", body=None, headers=(), tagged=True, contact=True
              "[last_To:]" + (";tag=[pid]s[call_number]" if tagged else ""), "[last_Call-ID:]",
              "[last_CSeq:]"]
     if contact:
-        lines.append("Contact: <sip:peer@[local_ip]:[local_port];transport=[transport]>")
+        lines += ["Contact: <sip:peer@[local_ip]:[local_port];transport=[transport]>", ALLOW]
     retrans = ' retrans="500"' if status >= 200 and tagged and contact else ""
     drop = f' lost="{lost}"' if lost else ""
     return f"<send{retrans}{drop}>\n" + _message(lines + list(headers), body) + "\n</send>"

@@ -92,7 +92,7 @@ void call_info(const struct call *call, struct arena *arena, struct ctl_call_inf
 	for (uint32_t i = 0; i < call->attempt_count; i++)
 		attempt_info(call, &call->attempts[i], &ret->attempts[i]);
 	ret->attempts_count = call->attempt_count;
-	if (call->media && media_has_session(call->media)) {
+	if (call->media) { /* also when the session was closed: these are its last words */
 		ret->session = media_session(call->media);
 		(void)!media_describe(call->media, arena, &ret->media, &ret->media_count);
 	}

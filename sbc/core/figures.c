@@ -11,6 +11,7 @@
 
 const double figures_setup_bounds[FIGURES_SETUP_BOUNDS] = { 0.05, 0.1, 0.25, 0.5, 1, 2,
 							    3,	  5,   8,    13,  20 };
+static const double duration_bounds[] = { 1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200 };
 
 static const char *const reject_names[REJECT_COUNT] = {
 	[REJECT_ACL] = "acl",	      [REJECT_MALFORMED] = "malformed",
@@ -133,7 +134,7 @@ struct trunk_figures {
 	stats_id attempts;
 	stats_id answered;
 	stats_id setup_seconds;
-	stats_id duration_sum_ms;
+	stats_id duration_seconds;
 };
 
 static struct trunk_figures *trunk_figures(struct worker *worker, struct slice name,
@@ -158,9 +159,9 @@ static struct trunk_figures *trunk_figures(struct worker *worker, struct slice n
 				       "calls that were begun");
 	found->answered = stats_series(stats, STATS_COUNTER, "sbc_calls_answered_total", labels,
 				       "calls that were answered");
-	found->duration_sum_ms =
-		stats_series(stats, STATS_COUNTER, "sbc_call_duration_milliseconds_total", labels,
-			     "talking time of finished calls");
+	found->duration_seconds = stats_histogram(stats, "sbc_call_duration_seconds", labels,
+						  "talking time of answered calls", duration_bounds,
+						  array_size(duration_bounds));
 	found->setup_seconds = stats_histogram(stats, "sbc_call_post_dial_delay_seconds", labels,
 					       "INVITE to the first ringing or answer",
 					       figures_setup_bounds, FIGURES_SETUP_BOUNDS);
@@ -194,9 +195,11 @@ void figures_record(struct worker *worker, const struct ctl_call_info *info)
 		if (!trunk)
 			continue;
 		stats_add(worker->row, trunk->attempts, 1);
-		if (info->answered_unix_ms)
+		if (info->answered_unix_ms) {
 			stats_add(worker->row, trunk->answered, 1);
-		stats_add(worker->row, trunk->duration_sum_ms, info->duration_ms);
+			stats_observe(worker->row, trunk->duration_seconds, duration_bounds,
+				      array_size(duration_bounds), (double)info->duration_ms / 1000.0);
+		}
 		if (info->ring_ms)
 			stats_observe(worker->row, trunk->setup_seconds, figures_setup_bounds,
 				      FIGURES_SETUP_BOUNDS, info->ring_ms / 1000.0);

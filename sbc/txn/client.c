@@ -106,6 +106,18 @@ struct slice txn_request_bytes(const struct txn_table *table, struct handle hand
 	return txn && txn->status < 200 ? txn->sent : SLICE_NONE;
 }
 
+void txn_give_up(struct txn_table *table, struct handle handle, uint64_t now_ms)
+{
+	struct txn *txn = client_get(table, handle);
+
+	if (!txn || txn->kind != TXN_ICT || txn->status >= 200)
+		return;
+	txn->repeat_due_ms = 0;
+	txn->deadline = TIMER_B;
+	txn->deadline_due_ms = now_ms + TXN_64T1_MS;
+	txn_arm(table, txn);
+}
+
 void txn_abandon(struct txn_table *table, struct handle handle)
 {
 	struct txn *txn = txn_get(table, handle);

@@ -13,8 +13,10 @@ const struct txn_step txn_ict_table[ICT_STATES][TXN_EVENT_COUNT] = {
 							 ACT_START(TIMER_D)),
 		[TRANSPORT_ERROR] = GO(ICT_TERMINATED, ACT_TELL_ERROR),
 	},
-	/* No timer: how long it may ring is the transaction user's business (timer C, CANCEL). */
+	/* How long it may ring is the transaction user's business (timer C, CANCEL). Timer B runs only
+	 * once the user has given up: 9.1 ends the transaction 64*T1 after the CANCEL. */
 	[ICT_PROCEEDING] = {
+		[TIMER_B] = GO(ICT_TERMINATED, ACT_TELL_TIMEOUT),
 		[RX_1XX] = GO(ICT_PROCEEDING, ACT_PASS_UP),
 		[RX_2XX] = GO(ICT_ACCEPTED, ACT_PASS_UP | ACT_FORGET | ACT_START(TIMER_M)),
 		[RX_3XX_6XX] = GO(ICT_COMPLETED, ACT_ACK | ACT_PASS_UP | ACT_START(TIMER_D)),

@@ -100,6 +100,10 @@ must_use enum err txn_on_response(struct txn_table *table, const struct sip_msg 
  * Request-URI, Call-ID, To, number of CSeq, From, Route, single Via). Empty when stale, or once it
  * has a final response. */
 struct slice txn_request_bytes(const struct txn_table *table, struct handle txn);
+/* The user has given this INVITE up: it is not repeated any more (its CANCEL must wait for a 1xx, and
+ * a lost INVITE had better stay lost), and without a final response it ends 64*T1 from now, with
+ * EFFECT_TXN_TIMEOUT (RFC 3261 9.1). To be called again when the CANCEL is sent. */
+void txn_give_up(struct txn_table *table, struct handle txn, uint64_t now_ms);
 /* Ends a transaction silently. Client: late responses will find nothing. Server: for one whose user
  * cannot answer at all; the request, repeated, will be a new one. */
 void txn_abandon(struct txn_table *table, struct handle txn);

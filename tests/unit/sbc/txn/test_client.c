@@ -50,6 +50,29 @@ static void shorter_timeout(void **state)
 	stage_fini(&stage);
 }
 
+/* Not repeated once given up; 64*T1 later gone, whether it rings (RFC 3261 9.1) or not. */
+static void invite_given_up(void **state)
+{
+	struct stage stage;
+	struct handle txn;
+
+	(void)state;
+	for (unsigned rings = 0; rings < 2; rings++) {
+		stage_init(&stage, 10);
+		txn = stage_send(&stage, SIP_UDP, SIP_INVITE, BRANCH, 0);
+		stage_run(&stage, 600);
+		if (rings)
+			assert_int_equal(stage_receive(&stage, SIP_INVITE, BRANCH, 180), OK);
+		txn_give_up(stage.table, txn, stage.now_ms);
+		stage_run(&stage, 40000);
+		assert_string_equal(stage_log(&stage),
+				    rings ? "0 send INVITE\n500 send INVITE\n600 up 180\n"
+					    "32600 timeout\n" :
+					    "0 send INVITE\n500 send INVITE\n32600 timeout\n");
+		stage_fini(&stage);
+	}
+}
+
 /* A provisional ends A and B: ringing may last. The 2xx frees the INVITE, M absorbs stragglers,
  * every 2xx goes up (RFC 6026 7.2). */
 static void invite_answered(void **state)
@@ -297,7 +320,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(invite_unanswered),  cmocka_unit_test(invite_unanswered_tcp),
-		cmocka_unit_test(shorter_timeout),    cmocka_unit_test(invite_answered),
+		cmocka_unit_test(shorter_timeout),
+		cmocka_unit_test(invite_given_up),    cmocka_unit_test(invite_answered),
 		cmocka_unit_test(invite_refused),     cmocka_unit_test(invite_refused_tcp),
 		cmocka_unit_test(request_unanswered), cmocka_unit_test(request_proceeding),
 		cmocka_unit_test(request_tcp),        cmocka_unit_test(matching),

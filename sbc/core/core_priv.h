@@ -11,6 +11,7 @@
 #include "lib/stats/stats.h"
 #include "sbc/call/call.h"
 #include "sbc/core/core.h"
+#include "sbc/core/dispatch.h"
 #include "sbc/core/mailbox.h"
 #include "sbc/edge/edge.h"
 #include "sbc/journal/journal.h"
@@ -68,18 +69,6 @@ struct figures {
 	stats_id slow_turns;
 	stats_id memory;
 	stats_id edge[FIGURES_EDGE];
-};
-
-enum reject_reason {
-	REJECT_ACL,
-	REJECT_MALFORMED,
-	REJECT_NO_ROUTE,
-	REJECT_LIMIT,
-	REJECT_OVERLOAD,
-	REJECT_RELAY_DOWN,
-	REJECT_METHOD,
-	REJECT_LOOP,
-	REJECT_COUNT,
 };
 
 struct worker {
@@ -144,13 +133,6 @@ void turn_on_malformed(void *owner, const struct flow *flow, struct slice head, 
 		       const char *why);
 void turn_on_failed(void *owner, const struct flow *flow, struct handle txn, enum err err);
 void turn_on_timers(struct loop *loop, void *owner);
-
-/* ---- dispatch.c: a parsed request to the room that it is for ---- */
-void dispatch_request(struct worker *worker, const struct turn *turn, const struct sip_msg *msg,
-		      const struct flow *flow);
-/* A response without a transaction. */
-void reply_stateless(struct worker *worker, const struct turn *turn, const struct sip_msg *msg,
-		     const struct flow *flow, uint16_t status, const char *reason);
 
 /* ---- worker.c ---- */
 must_use enum err worker_init(struct core *core, uint32_t index);

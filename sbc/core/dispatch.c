@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * Requests: who sent it, is it new, whose is it. An unknown source costs a parse and one stateless
  * answer, never memory that lives past the turn. */
-#include "sbc/core/core_priv.h"
+#include "sbc/core/dispatch.h"
 
 #define REPLY_BYTES 1024u
 
 /* The tag of a stateless answer must be the same for a retransmission (RFC 3261 8.2.7), so it is
  * computed from the request. */
-static void write_stateless_tag(struct text *text, const struct worker *worker,
+static void write_stateless_tag(struct text *text, const struct rooms *rooms,
 				const struct sip_msg *msg)
 {
-	uint64_t tag = hash64(&worker->core->worker_key, msg->call_id) ^
-		       hash64(&worker->core->worker_key, msg->via.branch);
+	uint64_t tag = hash64(&rooms->tag_key, msg->call_id) ^
+		       hash64(&rooms->tag_key, msg->via.branch);
 
 	text_hex(text, &tag, sizeof(tag));
 }
@@ -24,7 +24,7 @@ static void response_flow(const struct sip_msg *msg, const struct flow *flow, st
 		ret->remote.port = msg->via.port ? msg->via.port : 5060;
 }
 
-void reply_stateless(struct worker *worker, const struct turn *turn, const struct sip_msg *msg,
+void reply_stateless(const struct rooms *rooms, const struct turn *turn, const struct sip_msg *msg,
 		     const struct flow *flow, uint16_t status, const char *reason)
 {
 	struct sip_reply_head head;
@@ -36,14 +36,14 @@ void reply_stateless(struct worker *worker, const struct turn *turn, const struc
 	    sip_reply_keep(turn->arena, msg, &flow->remote, &head) != OK)
 		return;
 	text_init_arena(&tag, turn->arena, 17);
-	write_stateless_tag(&tag, worker, msg);
+	write_stateless_tag(&tag, rooms, msg);
 	text_init_arena(&text, turn->arena, REPLY_BYTES);
 	sip_reply_write(&text, &head, status, slice_text(reason), text_done(&tag), false);
 	if (status == 405 || status == 501)
 		text_lit(&text, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE\r\n");
 	if (status == 503) {
 		text_lit(&text, "Retry-After: ");
-		text_u64(&text, 1 + rand_below(&worker->rand, 10));
+		text_u64(&text, 1 + rand_below(rooms->rand, 10));
 		text_lit(&text, "\r\n");
 	}
 	sip_write_body(&text, SLICE_NONE, SLICE_NONE);
@@ -54,17 +54,17 @@ void reply_stateless(struct worker *worker, const struct turn *turn, const struc
 }
 
 /* Answers on a server transaction, outside any call. */
-static void reply_txn(struct worker *worker, const struct turn *turn, const struct sip_msg *msg,
+static void reply_txn(const struct rooms *rooms, const struct turn *turn, const struct sip_msg *msg,
 		      struct handle txn, uint16_t status, bool capabilities)
 {
-	const struct sip_reply_head *head = txn_reply_head(worker->txns, txn);
+	const struct sip_reply_head *head = txn_reply_head(rooms->txns, txn);
 	struct text text;
 	struct text tag;
 
 	if (!head)
 		return;
 	text_init_arena(&tag, turn->arena, 17);
-	write_stateless_tag(&tag, worker, msg);
+	write_stateless_tag(&tag, rooms, msg);
 	text_init_arena(&text, turn->arena, REPLY_BYTES);
 	sip_reply_write(&text, head, status, SLICE_NONE, text_done(&tag), false);
 	if (capabilities) {
@@ -73,20 +73,20 @@ static void reply_txn(struct worker *worker, const struct turn *turn, const stru
 	}
 	sip_write_body(&text, SLICE_NONE, SLICE_NONE);
 	if (text.err == OK)
-		(void)!txn_respond(worker->txns, txn, status, text_done(&text), turn->now_ms,
+		(void)!txn_respond(rooms->txns, txn, status, text_done(&text), turn->now_ms,
 				   turn->out);
 }
 
-static void on_cancel(struct worker *worker, const struct turn *turn, const struct sip_msg *msg,
+static void on_cancel(const struct rooms *rooms, const struct turn *turn, const struct sip_msg *msg,
 		      struct handle txn, struct handle invite)
 {
-	reply_txn(worker, turn, msg, txn, handle_is(invite) ? 200 : 481, false);
+	reply_txn(rooms, turn, msg, txn, handle_is(invite) ? 200 : 481, false);
 	if (handle_is(invite))
-		calls_on_cancel(worker->calls, turn, msg, invite);
+		calls_on_cancel(rooms->calls, turn, msg, invite);
 }
 
 /* Outside any dialog. */
-static void on_new_request(struct worker *worker, const struct turn *turn,
+static void on_new_request(const struct rooms *rooms, const struct turn *turn,
 			   const struct sip_msg *msg, const struct flow *flow, struct handle txn,
 			   uint32_t trunk)
 {
@@ -98,71 +98,119 @@ static void on_new_request(struct worker *worker, const struct turn *turn,
 	};
 	uint16_t status = answers[msg->method];
 
-	if (msg->method == SIP_INVITE && worker->core->draining) {
-		figures_reject(worker, REJECT_OVERLOAD);
-		reply_txn(worker, turn, msg, txn, 503, false);
+	if (msg->method == SIP_INVITE && rooms->draining) {
+		rooms->hands->rejected(rooms->owner, msg, flow, REJECT_OVERLOAD);
+		reply_txn(rooms, turn, msg, txn, 503, false);
 		return;
 	}
 	if (msg->method == SIP_INVITE) {
-		calls_on_invite(worker->calls, turn, msg, flow, txn, worker->settings, trunk);
+		calls_on_invite(rooms->calls, turn, msg, flow, txn, rooms->settings, trunk);
 		return;
 	}
 	if (msg->uri.scheme == SIP_SCHEME_OTHER)
 		status = 416;
-	else if (status == 200 && worker->core->draining)
+	else if (status == 200 && rooms->draining)
 		status = 503; /* peers that probe us move away */
 	if (status >= 400)
-		figures_reject(worker, REJECT_METHOD);
-	reply_txn(worker, turn, msg, txn, status, status == 200 || status == 405 || status == 501);
+		rooms->hands->rejected(rooms->owner, msg, flow, REJECT_METHOD);
+	reply_txn(rooms, turn, msg, txn, status, status == 200 || status == 405 || status == 501);
 }
 
-static void on_admitted(struct worker *worker, const struct turn *turn, const struct sip_msg *msg,
+static void on_admitted(const struct rooms *rooms, const struct turn *turn, const struct sip_msg *msg,
 			const struct flow *flow, uint32_t trunk)
 {
 	struct handle invite = HANDLE_NONE;
 	struct handle txn = HANDLE_NONE;
 
-	switch (txn_on_request(worker->txns, msg, flow, turn->now_ms, turn->out, &txn, &invite)) {
+	switch (txn_on_request(rooms->txns, msg, flow, turn->now_ms, turn->out, &txn, &invite)) {
 	case TXN_ABSORBED:
 		return;
 	case TXN_FULL:
-		figures_reject(worker, REJECT_OVERLOAD);
-		reply_stateless(worker, turn, msg, flow, 503, NULL);
+		rooms->hands->rejected(rooms->owner, msg, flow, REJECT_OVERLOAD);
+		reply_stateless(rooms, turn, msg, flow, 503, NULL);
 		return;
 	case TXN_ACK:
 	case TXN_NEW:
 		break;
 	}
 	if (msg->method == SIP_CANCEL)
-		on_cancel(worker, turn, msg, txn, invite);
+		on_cancel(rooms, turn, msg, txn, invite);
 	else if (msg->to_tag.len > 0 || msg->method == SIP_ACK || trunk == SETTINGS_NONE)
-		calls_on_request(worker->calls, turn, msg, flow, txn);
+		calls_on_request(rooms->calls, turn, msg, flow, txn);
 	else
-		on_new_request(worker, turn, msg, flow, txn, trunk);
+		on_new_request(rooms, turn, msg, flow, txn, trunk);
 }
 
-void dispatch_request(struct worker *worker, const struct turn *turn, const struct sip_msg *msg,
-		      const struct flow *flow)
+static void dispatch_request(const struct rooms *rooms, const struct turn *turn,
+			     const struct sip_msg *msg, const struct flow *flow)
 {
 	uint32_t trunk = SETTINGS_NONE;
-	uint32_t realm = settings_realm_by_listener(worker->settings,
+	uint32_t realm = settings_realm_by_listener(rooms->settings,
 						    (enum conf_transport)flow->transport,
 						    &flow->local, NULL);
 	enum policy_answer answer = POLICY_DROP;
 
 	if (realm != SETTINGS_NONE)
-		answer = policy_admit(worker->settings, realm, &flow->remote.ip, &trunk);
+		answer = policy_admit(rooms->settings, realm, &flow->remote.ip, &trunk);
 	/* An access rule may let an address in, but a call needs a trunk to be somebody's. */
 	if ((answer == POLICY_ALLOW && trunk != SETTINGS_NONE) ||
-	    calls_know(worker->calls, msg, flow)) {
-		on_admitted(worker, turn, msg, flow, trunk);
+	    calls_know(rooms->calls, msg, flow)) {
+		on_admitted(rooms, turn, msg, flow, trunk);
 		return;
 	}
-	figures_reject(worker, REJECT_ACL);
 	if (answer == POLICY_DROP)
-		return;
-	log_write(worker->core->config.log, LOG_LEVEL_INFO, EVENT_request_rejected,
-		  LOG_E("peer", &flow->remote), LOG_S("method", msg->method_text),
-		  LOG_U("status", 403), LOG_T("why", "unknown_source"));
-	reply_stateless(worker, turn, msg, flow, 403, NULL);
+		return; /* the edge drops and counts these before they are parsed */
+	rooms->hands->rejected(rooms->owner, msg, flow, REJECT_ACL);
+	reply_stateless(rooms, turn, msg, flow, 403, NULL);
+}
+
+void dispatch_message(const struct rooms *rooms, const struct turn *turn, const struct sip_msg *msg,
+		      const struct flow *flow)
+{
+	if (msg->is_request)
+		dispatch_request(rooms, turn, msg, flow);
+	else /* no transaction: nobody asked, or it came too late (17.1.3) */
+		(void)!txn_on_response(rooms->txns, msg, turn->now_ms, turn->out);
+}
+
+static void execute(const struct rooms *rooms, const struct turn *turn,
+		    const struct effect *effect)
+{
+	const struct hands *hands = rooms->hands;
+
+	switch (effect->kind) {
+	case EFFECT_SEND:
+		hands->send(rooms->owner, &effect->send.flow, effect->send.bytes,
+			    effect->send.txn);
+		break;
+	case EFFECT_TXN_RESPONSE:
+	case EFFECT_TXN_TIMEOUT:
+	case EFFECT_TXN_ERROR:
+	case EFFECT_TXN_ACK_TIMEOUT:
+		calls_on_txn(rooms->calls, turn, effect);
+		break;
+	case EFFECT_RELAY: {
+		struct ctl_message message = *effect->relay.message;
+
+		hands->relay(rooms->owner, effect->relay.owner, effect->relay.purpose, &message);
+		break;
+	}
+	case EFFECT_RESOLVE:
+		hands->resolve(rooms->owner, effect);
+		break;
+	case EFFECT_RECORD:
+		hands->record(rooms->owner, turn, effect->record);
+		break;
+	case EFFECT_REAP:
+		calls_reap(rooms->calls, effect->reap);
+		break;
+	}
+}
+
+void dispatch_effects(const struct rooms *rooms, const struct turn *turn)
+{
+	struct effect *effect;
+
+	while ((effect = effects_pop(turn->out)))
+		execute(rooms, turn, effect);
 }

@@ -22,54 +22,75 @@ struct turn turn_begin(struct worker *worker)
 	return turn_now(worker);
 }
 
-static void log_record(struct worker *worker, const struct ctl_call_info *info)
+/* ---- a worker's hands ---- */
+
+static void hand_send(void *owner, const struct flow *flow, struct slice bytes, struct handle txn)
 {
+	worker_send(owner, flow, bytes, txn);
+}
+
+static void hand_relay(void *owner, struct handle call, uint32_t purpose,
+		       struct ctl_message *message)
+{
+	link_send(owner, call, purpose, message);
+}
+
+static void hand_resolve(void *owner, const struct effect *effect)
+{
+	worker_resolve(owner, effect);
+}
+
+static void hand_record(void *owner, const struct turn *turn, const struct ctl_call_info *info)
+{
+	struct worker *worker = owner;
+
 	log_write(worker->core->config.log, LOG_LEVEL_INFO, EVENT_call_ended,
 		  LOG_S("call", info->id), LOG_S("result", info->result),
 		  LOG_U("status", info->sip_code), LOG_S("cause", info->cause),
 		  LOG_S("by", info->ended_by), LOG_S("from", info->calling),
 		  LOG_S("to", info->called), LOG_U("duration_ms", info->duration_ms));
+	figures_record(worker, info);
+	(void)!journal_append(worker->journal, info, turn->now_unix_ms);
 }
 
-static void execute(struct worker *worker, const struct turn *turn, const struct effect *effect)
+static void hand_rejected(void *owner, const struct sip_msg *msg, const struct flow *flow,
+			  enum reject_reason reason)
 {
-	switch (effect->kind) {
-	case EFFECT_SEND:
-		worker_send(worker, &effect->send.flow, effect->send.bytes, effect->send.txn);
-		break;
-	case EFFECT_TXN_RESPONSE:
-	case EFFECT_TXN_TIMEOUT:
-	case EFFECT_TXN_ERROR:
-	case EFFECT_TXN_ACK_TIMEOUT:
-		calls_on_txn(worker->calls, turn, effect);
-		break;
-	case EFFECT_RELAY: {
-		struct ctl_message message = *effect->relay.message;
+	struct worker *worker = owner;
 
-		link_send(worker, effect->relay.owner, effect->relay.purpose, &message);
-		break;
-	}
-	case EFFECT_RESOLVE:
-		worker_resolve(worker, effect);
-		break;
-	case EFFECT_RECORD:
-		log_record(worker, effect->record);
-		figures_record(worker, effect->record);
-		(void)!journal_append(worker->journal, effect->record, turn->now_unix_ms);
-		break;
-	case EFFECT_REAP:
-		calls_reap(worker->calls, effect->reap);
-		break;
-	}
+	figures_reject(worker, reason);
+	if (reason == REJECT_ACL)
+		log_write(worker->core->config.log, LOG_LEVEL_INFO, EVENT_request_rejected,
+			  LOG_E("peer", &flow->remote), LOG_S("method", msg->method_text),
+			  LOG_U("status", 403), LOG_T("why", "unknown_source"));
+}
+
+static struct rooms worker_rooms(struct worker *worker)
+{
+	static const struct hands hands = { .send = hand_send,
+					    .relay = hand_relay,
+					    .resolve = hand_resolve,
+					    .record = hand_record,
+					    .rejected = hand_rejected };
+
+	return (struct rooms){
+		.txns = worker->txns,
+		.calls = worker->calls,
+		.settings = worker->settings,
+		.tag_key = worker->core->worker_key,
+		.rand = &worker->rand,
+		.draining = worker->core->draining,
+		.hands = &hands,
+		.owner = worker,
+	};
 }
 
 void turn_end(struct worker *worker)
 {
+	struct rooms rooms = worker_rooms(worker);
 	struct turn turn = turn_now(worker);
-	struct effect *effect;
 
-	while ((effect = effects_pop(&worker->effects)))
-		execute(worker, &turn, effect);
+	dispatch_effects(&rooms, &turn);
 	arena_reset(&worker->arena);
 	worker->in_turn = false;
 }
@@ -123,9 +144,20 @@ void turn_on_message(void *owner, const struct flow *flow, struct slice bytes)
 	turn_take(worker, &ours, bytes);
 }
 
+static void count_message(struct worker *worker, const struct sip_msg *msg)
+{
+	const struct figures *figures = &worker->core->figures;
+
+	stats_add(worker->row,
+		  msg->is_request ? figures->requests[msg->method] :
+				    figures->responses[msg->status / 100],
+		  1);
+}
+
 void turn_take(struct worker *worker, const struct flow *flow, struct slice bytes)
 {
 	struct turn turn = turn_begin(worker);
+	struct rooms rooms = worker_rooms(worker);
 	struct sip_verdict verdict = { 0 };
 	struct sip_msg msg;
 	enum err err = sip_parse(turn.arena, bytes, &sip_limits_default, &msg, &verdict);
@@ -134,16 +166,10 @@ void turn_take(struct worker *worker, const struct flow *flow, struct slice byte
 		log_malformed(worker, flow, verdict.why ? verdict.why : err_text(err));
 		figures_reject(worker, REJECT_MALFORMED);
 		if (!verdict.drop && verdict.status != 0)
-			reply_stateless(worker, &turn, &msg, flow, verdict.status, verdict.reason);
+			reply_stateless(&rooms, &turn, &msg, flow, verdict.status, verdict.reason);
 	} else if (!handed_over(worker, &msg, flow)) {
-		if (msg.is_request) {
-			stats_add(worker->row, worker->core->figures.requests[msg.method], 1);
-			dispatch_request(worker, &turn, &msg, flow);
-		} else {
-			stats_add(worker->row, worker->core->figures.responses[msg.status / 100], 1);
-			/* No transaction: nobody asked, or it came too late (17.1.3). */
-			(void)!txn_on_response(worker->txns, &msg, turn.now_ms, turn.out);
-		}
+		count_message(worker, &msg);
+		dispatch_message(&rooms, &turn, &msg, flow);
 	}
 	turn_end(worker);
 }
@@ -153,6 +179,7 @@ void turn_on_malformed(void *owner, const struct flow *flow, struct slice head, 
 {
 	struct worker *worker = owner;
 	struct turn turn = turn_begin(worker);
+	struct rooms rooms = worker_rooms(worker);
 	struct sip_verdict verdict = { 0 };
 	struct sip_msg msg;
 	enum err err = sip_parse(turn.arena, head, &sip_limits_default, &msg, &verdict);
@@ -160,7 +187,7 @@ void turn_on_malformed(void *owner, const struct flow *flow, struct slice head, 
 	log_malformed(worker, flow, why);
 	figures_reject(worker, REJECT_MALFORMED);
 	if (err == OK ? msg.is_request && msg.method != SIP_ACK : !verdict.drop)
-		reply_stateless(worker, &turn, &msg, flow, status, NULL);
+		reply_stateless(&rooms, &turn, &msg, flow, status, NULL);
 	turn_end(worker);
 }
 

@@ -210,6 +210,28 @@ def update(t):
     end(sbc, caller, callee)
 
 
+@case("an UPDATE for a peer that does not allow it still changes the session")
+def update_not_allowed(t):
+    sbc, pbx, carrier = setup(t)
+    Call.allow, allow = "INVITE, ACK, CANCEL, BYE", Call.allow
+    try:
+        caller, callee = establish(t, pbx, carrier, t.slot.inside)
+        caller.request("UPDATE", body=sdp.compose(pbx.ip, 18000, version=2, direction="sendonly"))
+        # Asked in the way the callee understands (RFC 3311 5.2 says nothing of B2BUAs), or refused.
+        request = carrier.take(lambda m: m.is_request and m.method == "INVITE", 2)
+        if request is not None:
+            callee.invite = request
+            callee.reply(200, sdp.compose(carrier.ip, 16000, version=2, direction="recvonly"))
+            caller.expect(200, method="UPDATE")
+            callee.take_request("ACK")
+        else:
+            answer = pbx.take(lambda m: m.cseq_method == "UPDATE", 1)
+            check(answer is not None and answer.status >= 400, f"answer to the UPDATE: {answer}")
+    finally:
+        Call.allow = allow
+    end(sbc, caller, callee)
+
+
 @case("INFO carries its body across; its refusal comes back")
 def info(t):
     sbc, pbx, carrier = setup(t)
@@ -351,7 +373,7 @@ def repeated_200(t):
     sbc, pbx, carrier = setup(t)
     caller, callee = establish(t, pbx, carrier, t.slot.inside)
     for _ in range(2):
-        carrier.send(callee.answer, callee.invite.source)
+        carrier.send(callee.sent_answer, callee.invite.source)
         callee.endpoint.expect("ACK", call_id=callee.call_id, again=True)
     pbx.silence(0.2)
     end(sbc, caller, callee)

@@ -238,11 +238,19 @@ def identity(t):
 def logs(t):
     sbc = t.sbc()
     pbx, carrier = t.peers()
-    evil = 'A\x1b[31m%n%s\u202e\\" event=call_ended'
-    Call.start(pbx, (t.slot.inside, 5060), "+4930", name=evil.replace('"', '\\"'),
-               headers=[("User-Agent", evil)])
+    # An escape octet may stand in no display name (RFC 3261 25.1); the rest may.
+    pbx.lenient = True  # a refusal cannot repeat a From that could not be read
+    refused = Call.start(pbx, (t.slot.inside, 5060), "+4930", name="A\x1b[31m event=call_ended")
+    answer = pbx.take(lambda m: m.get("Call-ID") == refused.call_id and m.status >= 200, 1)
+    check(answer is None or answer.status == 400, f"got {answer and answer.brief()}")
+    if answer is not None:
+        refused.ack_failure(answer)
+    caller = Call.start(pbx, (t.slot.inside, 5060), "+4930",
+                        name="%n%s\u202e \\\" event=call_ended",
+                        headers=[("User-Agent", "\u202e%n event=x")])
     callee = Call.receive(carrier)
-    callee.reply(486, reason="x\x1b[0m event=y")
+    callee.reply(486, reason="x event=y %n")
+    caller.expect(486)
     sbc.wait_idle()
     eventually(lambda: "event=" in sbc.children["sbcd"].output(), "events in the log")
     for name, child in sbc.children.items():

@@ -347,12 +347,14 @@ class Endpoint:
 
 class Call:
     """One dialog as a user agent sees it. `peer` is where requests go: the SBC's listener."""
+    allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
 
     def __init__(self, endpoint, peer):
         self.endpoint, self.peer = endpoint, peer
         self.call_id, self.local, self.remote = None, None, None
         self.remote_target, self.cseq, self.invite, self.invite_branch = None, 0, None, None
-        self.answer, self.extra = None, []
+        self.answer = None        # the 200 that came, kept by those who care
+        self.sent_answer = None   # the 200 that was sent
 
     # ---- as the caller ----
     @classmethod
@@ -376,6 +378,8 @@ class Call:
             ("CSeq", f"{cseq} {method}")], body)
         if method in ("INVITE", "UPDATE", "SUBSCRIBE", "REFER"):
             message.headers.append(("Contact", f"<{self.contact()}>"))
+        if method == "INVITE":
+            message.headers.append(("Allow", self.allow))
         message.headers += list(headers)
         if body:
             message.headers.append(("Content-Type", content_type or "application/sdp"))
@@ -454,13 +458,15 @@ class Call:
                             ("Call-ID", request.get("Call-ID")), ("CSeq", request.get("CSeq"))]
         if contact and status > 100 and request.method in ("INVITE", "UPDATE"):
             message.headers.append(("Contact", f"<{self.contact()}>"))
+        if request.method == "INVITE" and status // 100 <= 2 and status > 100:
+            message.headers.append(("Allow", self.allow))
         message.headers += list(headers)
         if sdp:
             message.body = sdp
             message.headers.append(("Content-Type", "application/sdp"))
         self.endpoint.send(message, request.source)
         if request.method == "INVITE" and status // 100 == 2:
-            self.answer = message
+            self.sent_answer = message
         return message
 
     # ---- both ----

@@ -15,11 +15,11 @@ static void answer_unusable(struct call *call, const struct turn *turn, uint16_t
 {
 	unsigned other = !call->exchange.from;
 
-	if (call->state >= CALL_ANSWERED && call->exchange.server_txn.slot &&
-	    call->legs[call->exchange.from].confirmed) {
+	if (call->legs[call->exchange.from].confirmed) {
 		/* A re-INVITE: the call goes on as it was. */
-		call_ack(call, turn, other, call->exchange.client_cseq, SLICE_NONE);
-		call_exchange_failed(call, turn, code);
+		if (call->exchange.client_method == SIP_INVITE)
+			call_ack(call, turn, other, call->exchange.client_cseq, SLICE_NONE);
+		call_exchange_failed(call, turn, code == 503 ? 500 : code);
 		return;
 	}
 	call_ack(call, turn, other, call->exchange.client_cseq, SLICE_NONE);
@@ -47,9 +47,14 @@ void call_send_2xx(struct call *call, const struct turn *turn, struct slice sdp)
 	struct reply reply = { .status = 200, .contact = true, .allow = true, .sdp = sdp };
 
 	call_timer_stop(call, TIMER_PROVISIONAL);
+	if (!call_reply(call, turn, exchange->from, exchange->server_txn, &reply)) {
+		exchange->state = EXCHANGE_IDLE;
+		call_terminate(call, turn, 2, 500, SLICE_NONE);
+		call_end(call, turn, "sbc", 500, "failed", "leak_blocked");
+		return;
+	}
 	exchange->state = exchange->method == SIP_INVITE ? EXCHANGE_ACK : EXCHANGE_IDLE;
 	call->legs[exchange->from].confirmed = true;
-	call_reply(call, turn, exchange->from, exchange->server_txn, &reply);
 	if (exchange->method != SIP_INVITE)
 		return;
 	/* 13.3.1.4: over every transport, for the hop that needs it may be behind a proxy. */
@@ -89,7 +94,7 @@ static void on_answer(struct call *call, const struct turn *turn, struct slice s
 		answer_unusable(call, turn, 502, "no_answer_sdp");
 		return;
 	}
-	if (exchange->method == SIP_INVITE)
+	if (exchange->client_method == SIP_INVITE)
 		call_ack(call, turn, !exchange->from, exchange->client_cseq, SLICE_NONE);
 	call_answered(call, turn);
 	sdp = media_answer_out(call->media, turn->arena);
@@ -155,6 +160,7 @@ void call_on_2xx(struct call *call, const struct turn *turn, const struct sip_ms
 void call_resend_2xx(struct call *call, const struct turn *turn)
 {
 	struct exchange *exchange = &call->exchange;
+	uint64_t left_ms;
 
 	if (exchange->state != EXCHANGE_ACK)
 		return;
@@ -167,7 +173,9 @@ void call_resend_2xx(struct call *call, const struct turn *turn)
 	txn_resend(call->calls->config.txns, exchange->server_txn, turn->out);
 	exchange->resend_ms = exchange->resend_ms * 2 < SIP_T2_MS ? exchange->resend_ms * 2 :
 								    SIP_T2_MS;
-	call_timer_start(call, TIMER_RESEND_2XX, turn, exchange->resend_ms);
+	left_ms = exchange->ack_until_ms - turn->now_ms;
+	call_timer_start(call, TIMER_RESEND_2XX, turn,
+			 left_ms < exchange->resend_ms ? left_ms : exchange->resend_ms);
 }
 
 /* The answer to a late offer came, or did not. */

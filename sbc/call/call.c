@@ -105,10 +105,12 @@ void call_relay(struct call *call, const struct turn *turn, enum call_purpose pu
 	struct effect *effect = effects_add(turn->out, EFFECT_RELAY);
 
 	effect->relay.owner = call->self;
-	effect->relay.purpose = purpose;
 	effect->relay.message = message;
-	if (purpose != PURPOSE_NONE)
-		call_timer_start(call, TIMER_RELAY, turn, CALL_RELAY_WAIT_MS);
+	if (purpose == PURPOSE_NONE)
+		return;
+	/* Numbered, for an answer may come to a question that nobody waits for any more. */
+	effect->relay.purpose = (uint32_t)purpose | ++call->question << 8;
+	call_timer_start(call, TIMER_RELAY, turn, CALL_RELAY_WAIT_MS);
 }
 
 void calls_reap(struct calls *calls, struct handle handle)
@@ -153,7 +155,8 @@ static void on_exchange_txn(struct call *call, const struct turn *turn,
 		call_attempt_failed(call, turn, code, code == 503 ? "transport_error" : "timeout");
 	} else if (call->exchange.state == EXCHANGE_SENT ||
 		   call->exchange.state == EXCHANGE_CANCELLED) {
-		call_exchange_failed(call, turn, 408);
+		/* A transport error is like a 503 (8.1.3.1): only silence ends the dialog. */
+		call_exchange_failed(call, turn, code == 503 ? 500 : 408);
 	}
 }
 
@@ -174,12 +177,25 @@ void calls_on_txn(struct calls *calls, const struct turn *turn, const struct eff
 		if (effect->kind == EFFECT_TXN_RESPONSE)
 			call_on_inside_response(call, turn, user->purpose >> 8, effect->txn.msg);
 		else
-			call_inside_failed(call, turn, user->purpose >> 8, code);
+			call_inside_failed(call, turn, user->purpose >> 8, code == 503 ? 500 : 480);
 		return;
 	}
 	if (effect->kind == EFFECT_TXN_RESPONSE && purpose != TXN_FOR_NOTHING &&
 	    purpose != TXN_FOR_INSIDE)
 		stray_on_response(calls, turn, effect);
+}
+
+/* No ports. A re-INVITE that has not gone on yet is refused and the session stays as it is;
+ * otherwise there is nothing to go on with. */
+static void relay_failed(struct call *call, const struct turn *turn, uint16_t reoffer_code,
+			 const char *cause)
+{
+	if (call->state == CALL_ANSWERED && call->exchange.state == EXCHANGE_PORTS) {
+		call_exchange_failed(call, turn, reoffer_code);
+		return;
+	}
+	call_terminate(call, turn, 2, 503, SLICE_NONE);
+	call_end(call, turn, "sbc", 503, "failed", cause);
 }
 
 void calls_on_timer(struct calls *calls, const struct turn *turn, struct timer *timer)
@@ -194,6 +210,10 @@ void calls_on_timer(struct calls *calls, const struct turn *turn, struct timer *
 		call_attempt_failed(call, turn, 408, "no_response");
 		break;
 	case TIMER_RING:
+		if (call->state == CALL_ANSWERED) {
+			call_exchange_timeout(call, turn);
+			break;
+		}
 		call_abandon_invite(call, turn, SLICE_NONE);
 		call_attempt_failed(call, turn, 480, "ring_timeout");
 		break;
@@ -205,31 +225,25 @@ void calls_on_timer(struct calls *calls, const struct turn *turn, struct timer *
 		call_resend_2xx(call, turn);
 		break;
 	case TIMER_RELAY:
-		if (call->state == CALL_ENDING) {
+		call->question++; /* its answer is too late now */
+		if (call->state == CALL_ENDING)
 			call_record(call, turn, NULL);
-		} else {
-			call_terminate(call, turn, 2, 503, SLICE_NONE);
-			call_end(call, turn, "sbc", 503, "failed", "relay_silent");
-		}
+		else
+			relay_failed(call, turn, 503, "relay_silent");
 		break;
 	case CALL_TIMER_COUNT:
 		break;
 	}
 }
 
-static void relay_refused(struct call *call, const struct turn *turn, enum call_purpose purpose,
+static void relay_refused(struct call *call, const struct turn *turn,
 			  const struct ctl_message *message)
 {
 	bool exhausted = message && message->type == CTL_failure &&
 			 message->failure.err == ERR_EXHAUSTED;
 	const char *cause = !message ? "relay_down" : exhausted ? "no_ports" : "relay_refused";
 
-	if (purpose == PURPOSE_REOFFER) {
-		call_exchange_failed(call, turn, exhausted ? 488 : 500);
-		return;
-	}
-	call_terminate(call, turn, 2, 503, SLICE_NONE);
-	call_end(call, turn, "sbc", 503, "failed", cause);
+	relay_failed(call, turn, exhausted ? 488 : 500, cause);
 }
 
 void calls_on_relay(struct calls *calls, const struct turn *turn, struct handle owner,
@@ -237,8 +251,9 @@ void calls_on_relay(struct calls *calls, const struct turn *turn, struct handle 
 {
 	struct call *call = call_get(calls, owner);
 
-	if (!call || purpose == PURPOSE_NONE)
+	if (!call || purpose == PURPOSE_NONE || purpose >> 8 != (call->question & 0xffffff))
 		return;
+	purpose &= 0xff;
 	call_timer_stop(call, TIMER_RELAY);
 	if (purpose == PURPOSE_CLOSE) {
 		bool stats = message && message->type == CTL_session_stats;
@@ -250,7 +265,7 @@ void calls_on_relay(struct calls *calls, const struct turn *turn, struct handle 
 		return;
 	if (!message || message->type != CTL_session_ports ||
 	    media_on_ports(call->media, &message->session_ports) != OK) {
-		relay_refused(call, turn, (enum call_purpose)purpose, message);
+		relay_refused(call, turn, message);
 		return;
 	}
 	switch ((enum call_purpose)purpose) {

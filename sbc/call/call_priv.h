@@ -126,7 +126,7 @@ struct call {
 	struct slice id;
 	struct leg legs[2];
 	struct media *media;
-	bool media_set[2];
+	uint32_t question; /* to the relay, the last one whose answer is waited for */
 	struct exchange exchange;
 	struct inside inside[CALL_MAX_INSIDE];
 	struct call_timer_slot {
@@ -213,8 +213,10 @@ struct reply {
 	bool allow;
 	bool accept;
 };
-/* Answers on a server transaction of this leg, from the leg's point of view. */
-void call_reply(struct call *call, const struct turn *turn, unsigned leg, struct handle txn,
+/* Answers on a server transaction of this leg, from the leg's point of view. False: not this was
+ * sent (it did not pass the last look, memory was short, the transaction is gone); in the place of a
+ * final response a bare one then. */
+bool call_reply(struct call *call, const struct turn *turn, unsigned leg, struct handle txn,
 		const struct reply *reply);
 void call_reply_code(struct call *call, const struct turn *turn, unsigned leg, struct handle txn,
 		     uint16_t status);
@@ -270,6 +272,8 @@ void call_on_reinvite(struct call *call, const struct turn *turn, unsigned leg,
 void call_reoffer_ready(struct call *call, const struct turn *turn);
 void call_on_reinvite_response(struct call *call, const struct turn *turn,
 			       const struct effect *effect);
+/* The other leg's final response to a re-INVITE stays away: TIMER_RING. */
+void call_exchange_timeout(struct call *call, const struct turn *turn);
 void call_exchange_cancelled(struct call *call, const struct turn *turn);
 void call_exchange_failed(struct call *call, const struct turn *turn, uint16_t code);
 
@@ -281,7 +285,6 @@ void call_on_inside_response(struct call *call, const struct turn *turn, unsigne
 void call_inside_failed(struct call *call, const struct turn *turn, unsigned slot, uint16_t code);
 
 /* stray.c */
-#define STRAY_BYE_SENT 0xffffffffu
 void stray_cancel(struct calls *calls, const struct turn *turn, struct handle invite_txn,
 		  struct slice reason_header);
 /* Writes and sends the CANCEL of an INVITE client transaction. */

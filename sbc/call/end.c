@@ -32,6 +32,7 @@ void call_abandon_invite(struct call *call, const struct turn *turn, struct slic
 	call->exchange.client_txn = HANDLE_NONE;
 	user.purpose = TXN_FOR_STRAY;
 	txn_set_user(txns, txn, user);
+	txn_give_up(txns, txn, turn->now_ms);
 	if (call->state == CALL_PROCEEDING || call->state == CALL_ANSWERED)
 		stray_cancel(call->calls, turn, txn, reason_header);
 }
@@ -62,12 +63,12 @@ void call_terminate(struct call *call, const struct turn *turn, unsigned except,
 
 	/* A re-INVITE that nobody will answer now (15.1.2). */
 	if (call->state == CALL_ANSWERED && exchange->state != EXCHANGE_IDLE) {
+		bool initial = !call->legs[exchange->from].confirmed;
+
 		if (exchange->state != EXCHANGE_ACK && exchange->state != EXCHANGE_CANCELLED)
-			call_reply_code(call, turn, exchange->from, exchange->server_txn, 487);
+			call_reply_code(call, turn, exchange->from, exchange->server_txn,
+					initial ? code : 487);
 	}
-	for (unsigned i = 0; i < CALL_MAX_INSIDE; i++)
-		if (call->inside[i].used)
-			call_inside_failed(call, turn, i, 481);
 	for (unsigned leg = 0; leg < 2; leg++)
 		if (leg != except)
 			leg_terminate(call, turn, leg, code, reason_header);
@@ -82,6 +83,9 @@ void call_end(struct call *call, const struct turn *turn, const char *by, uint16
 		return;
 	for (unsigned i = 0; i < CALL_TIMER_COUNT; i++)
 		call_timer_stop(call, (enum call_timer)i);
+	for (unsigned i = 0; i < CALL_MAX_INSIDE; i++)
+		call_inside_failed(call, turn, i, 481);
+	txn_give_up(call->calls->config.txns, call->exchange.client_txn, turn->now_ms);
 	call->state = CALL_ENDING;
 	call->ended_ms = turn->now_ms;
 	call->ended_unix_ms = turn->now_unix_ms;
@@ -132,7 +136,8 @@ void call_on_bye(struct call *call, const struct turn *turn, unsigned leg,
 	call_reply_code(call, turn, leg, txn, 200);
 	if (early && leg == 1) {
 		/* A callee must not BYE an early dialog (15); it is taken for a refusal. */
-		call_attempt_failed(call, turn, 480, "bye_before_answer");
+		call_abandon_invite(call, turn, SLICE_NONE);
+		call_attempt_failed(call, turn, 480, "answered");
 		return;
 	}
 	if (early)

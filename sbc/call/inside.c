@@ -65,6 +65,10 @@ void call_on_inside_response(struct call *call, const struct turn *turn, unsigne
 		return;
 	if (msg->status == 401 || msg->status == 407 || msg->status / 100 == 3)
 		reply.status = 403;
+	else if (msg->status == 503) /* it is the peer's, and not the asker's to stay away for */
+		reply.status = 500;
+	else if (msg->status == 408) /* RFC 4320 4.2: never 408 to a non-INVITE */
+		reply.status = 480;
 	reply.allow = inside->method == SIP_OPTIONS || reply.status == 405;
 	reply.accept = inside->method == SIP_OPTIONS;
 	inside->used = false;
@@ -78,8 +82,7 @@ void call_inside_failed(struct call *call, const struct turn *turn, unsigned slo
 	if (!inside || !inside->used)
 		return;
 	inside->used = false;
-	/* RFC 4320 4.2: never 408 to a non-INVITE. */
-	call_reply_code(call, turn, inside->from, inside->server_txn, code == 408 ? 480 : code);
+	call_reply_code(call, turn, inside->from, inside->server_txn, code);
 }
 
 /* UPDATE without an offer: a target refresh (or a session refresh), answered here. */

@@ -278,6 +278,7 @@ void calls_on_invite(struct calls *calls, const struct turn *turn, const struct 
 	}
 	call->exchange = (struct exchange){ .state = EXCHANGE_SENT,
 					    .method = SIP_INVITE,
+					    .client_method = SIP_INVITE,
 					    .server_txn = txn,
 					    .server_cseq = msg->cseq.number };
 	txn_set_user(calls->config.txns, txn, (struct txn_user){ .owner = call->self });
@@ -413,6 +414,7 @@ static void try_destination(struct call *call, const struct turn *turn)
 {
 	struct ctl_message *command = NULL;
 	bool first = call->attempt_count == 0;
+	enum err err;
 
 	attempt_begin(call, turn);
 	call_media_side(call, 1, &call->destinations[call->destination_next].remote.ip);
@@ -421,8 +423,10 @@ static void try_destination(struct call *call, const struct turn *turn)
 		call_offer_ready(call, turn);
 		return;
 	}
-	if (media_offer_again(call->media, turn->arena, &command) != OK) {
-		call_attempt_failed(call, turn, 500, "no_memory");
+	err = media_offer_again(call->media, turn->arena, &command);
+	if (err != OK) { /* refused: this target may use no codec of the offer; the next may */
+		call_attempt_failed(call, turn, err == ERR_REFUSED ? 488 : 500,
+				    err == ERR_REFUSED ? "no_common_codec" : "no_memory");
 		return;
 	}
 	if (command)
@@ -681,6 +685,7 @@ void call_attempt_failed(struct call *call, const struct turn *turn, uint16_t co
 	call_timer_stop(call, TIMER_NO_RESPONSE);
 	call_timer_stop(call, TIMER_RING);
 	call->exchange.client_txn = HANDLE_NONE;
+	dialog_unlist(&call->calls->dialogs, &call->legs[1].dialog);
 	call->last_code = code;
 	attempt_done(call, turn, answered ? code : 0, answered ? "rejected" : reason);
 	if (answered ? !route_may_fail_over(trunk, code) : !local) {
@@ -745,6 +750,7 @@ static void on_provisional(struct call *call, const struct turn *turn, const str
 	if (msg->to_tag.len > 0 && !fork &&
 	    dialog_establish(dialog, &call->arena, msg) != OK)
 		return;
+	call_add_target_secret(call, 1);
 	leak_add(&call->legs[1].secrets, dialog->remote_tag);
 	/* The caller has one tag of ours and so hears one answer; another fork only rings. */
 	if (!fork)

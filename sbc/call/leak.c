@@ -14,13 +14,20 @@ static uint32_t window(const char *p)
 	return word * 0x9e3779b1u >> 22; /* 0 … 1023, as many as the filter has bits */
 }
 
-void leak_add(struct leak_set *set, struct slice needle)
+bool leak_has(const struct leak_set *set, struct slice needle)
 {
 	if (needle.len < LEAK_MIN_BYTES || set->count == LEAK_MAX)
-		return;
+		return true;
 	for (uint32_t i = 0; i < set->count; i++)
 		if (slice_eq(set->needles[i], needle))
-			return;
+			return true;
+	return false;
+}
+
+void leak_add(struct leak_set *set, struct slice needle)
+{
+	if (leak_has(set, needle))
+		return;
 	set->needles[set->count++] = needle;
 	for (size_t i = 0; i < STRIDE; i++) {
 		uint32_t h = window(needle.p + i);

@@ -19,6 +19,9 @@ struct leak_set {
  * the set already holds are passed over. */
 void leak_add(struct leak_set *set, struct slice needle);
 
+/* Nothing would change if this were added: it is there, too short, or the set is full. */
+bool leak_has(const struct leak_set *set, struct slice needle);
+
 /* The first needle that stands in `bytes`, or an empty slice. An address must stand alone: 10.0.0.1
  * is not in 10.0.0.12. */
 struct slice leak_find(const struct leak_set *set, struct slice bytes);

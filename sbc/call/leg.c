@@ -129,9 +129,19 @@ static void add_party_host(struct call *call, unsigned leg, struct slice party)
 		add_uri_host(call, leg, address.uri_text);
 }
 
+/* A target's room is written again by the next one, so its host is kept apart. A set that is full, or
+ * has it already, takes no memory: a call does not grow by what its peers move to. */
 void call_add_target_secret(struct call *call, unsigned leg)
 {
-	add_uri_host(call, leg, call->legs[leg].dialog.remote_target);
+	struct leak_set *set = &call->legs[leg].secrets;
+	struct sip_uri uri;
+	struct slice host;
+
+	if (sip_uri_parse(call->legs[leg].dialog.remote_target, &uri) != OK ||
+	    leak_has(set, uri.host) || shown_on(call, !leg, uri.host) ||
+	    arena_keep(&call->arena, uri.host, &host) != OK)
+		return;
+	leak_add(set, host);
 }
 
 static void collect(struct call *call, unsigned leg)

@@ -34,6 +34,9 @@ static void send_on(struct call *call, const struct turn *turn, struct slice sdp
 	if (call_request(call, turn, other, &request, &exchange->client_cseq,
 			 &exchange->client_txn) != OK)
 		call_exchange_failed(call, turn, 500);
+	else
+		call_timer_start(call, TIMER_RING, turn,
+				 (uint64_t)leg_trunk(call, 1)->ring_timeout_s * 1000);
 }
 
 void call_on_reinvite(struct call *call, const struct turn *turn, unsigned leg,
@@ -58,6 +61,7 @@ void call_on_reinvite(struct call *call, const struct turn *turn, unsigned leg,
 		return;
 	}
 	/* The new target counts once the exchange succeeds; it is kept beside the old one. */
+	on->new_target.len = 0;
 	asked.remote_target = on->new_target;
 	asked.target_room = on->new_target_room;
 	if (sip_value(msg, SIP_HDR_CONTACT).len > 0) {
@@ -69,7 +73,7 @@ void call_on_reinvite(struct call *call, const struct turn *turn, unsigned leg,
 		err = media_offer_in(call->media, leg, sdp, turn->arena, &command, &verdict);
 	if (err != OK) {
 		uint16_t status = err == ERR_REFUSED ? verdict.status :
-				  err == ERR_NOMEM   ? 503 :
+				  err == ERR_NOMEM   ? 500 :
 						       400;
 
 		call_reply_code(call, turn, leg, txn, status);
@@ -110,9 +114,14 @@ void call_exchange_failed(struct call *call, const struct turn *turn, uint16_t c
 	struct ctl_message *command = NULL;
 	bool told = exchange->state == EXCHANGE_CANCELLED;
 
+	if (told && exchange->provisional) { /* it was heard, so the dialog is there */
+		exchange->state = EXCHANGE_IDLE;
+		return;
+	}
 	if (media_exchange_open(call->media) &&
 	    media_rollback(call->media, turn->arena, &command) == OK && command)
 		call_relay(call, turn, PURPOSE_NONE, command);
+	call_timer_stop(call, TIMER_RING);
 	exchange->state = EXCHANGE_IDLE;
 	if (!told)
 		call_reply_code(call, turn, exchange->from, exchange->server_txn, code);
@@ -122,6 +131,17 @@ void call_exchange_failed(struct call *call, const struct turn *turn, uint16_t c
 	call_terminate(call, turn, 2, code, call_reason_make(turn, "SIP", code));
 	call_end(call, turn, exchange->from == 0 ? "callee" : "caller", code, "answered",
 		 "dialog_lost");
+}
+
+/* The one who began has his answer; what the other leg says is awaited, no longer than 64*T1. */
+static void exchange_take_back(struct call *call, const struct turn *turn)
+{
+	struct exchange *exchange = &call->exchange;
+
+	exchange->state = EXCHANGE_CANCELLED;
+	if (exchange->client_method == SIP_INVITE && exchange->provisional)
+		cancel_send(call->calls, turn, exchange->client_txn, SLICE_NONE);
+	txn_give_up(call->calls->config.txns, exchange->client_txn, turn->now_ms);
 }
 
 /* A CANCEL for a re-INVITE: 487 now; what the other leg says to it is awaited. */
@@ -140,9 +160,17 @@ void call_exchange_cancelled(struct call *call, const struct turn *turn)
 		exchange->state = EXCHANGE_IDLE;
 		return;
 	}
-	exchange->state = EXCHANGE_CANCELLED;
-	if (exchange->provisional)
-		cancel_send(call->calls, turn, exchange->client_txn, SLICE_NONE);
+	exchange_take_back(call, turn);
+}
+
+void call_exchange_timeout(struct call *call, const struct turn *turn)
+{
+	struct exchange *exchange = &call->exchange;
+
+	if (exchange->state != EXCHANGE_SENT)
+		return;
+	call_exchange_failed(call, turn, 480);
+	exchange_take_back(call, turn);
 }
 
 static uint16_t passed_on(uint16_t code)
@@ -174,10 +202,14 @@ void call_on_reinvite_response(struct call *call, const struct turn *turn,
 			stray_2xx(call, turn, effect);
 		return;
 	}
+	if (msg->status >= 200)
+		call_timer_stop(call, TIMER_RING);
 	if (msg->status < 200) {
-		if (exchange->state == EXCHANGE_CANCELLED && !exchange->provisional)
-			cancel_send(call->calls, turn, exchange->client_txn, SLICE_NONE);
+		bool first = !exchange->provisional;
+
 		exchange->provisional = true;
+		if (first && exchange->state == EXCHANGE_CANCELLED)
+			exchange_take_back(call, turn);
 	} else if (exchange->state == EXCHANGE_CANCELLED) {
 		/* Too late to take back: acknowledged, and the old session kept here. */
 		if (msg->status / 100 == 2 && exchange->client_method == SIP_INVITE)

@@ -79,6 +79,7 @@ void stray_cancel(struct calls *calls, const struct turn *turn, struct handle in
 	txn_set_user(calls->config.txns, invite_txn, user);
 	calls->figures.strays++;
 	cancel_send(calls, turn, invite_txn, reason_header);
+	txn_give_up(calls->config.txns, invite_txn, turn->now_ms);
 }
 
 /* A dialog as the 2xx describes it, and who we are in it: only for this turn. */
@@ -121,6 +122,19 @@ static struct slice stray_request(struct calls *calls, const struct turn *turn,
 	return text_done(&text);
 }
 
+/* An INVITE's txn_user.leg remembers two forks that had their BYE, by 16 bits of their tags. A third
+ * one gets a BYE with each repeated 2xx, which does no harm. False: it had its own. */
+static bool note_fork(const struct calls *calls, struct txn_user *user, struct slice tag)
+{
+	uint32_t mark = (uint32_t)(hash64(&calls->config.hash_key, tag) & 0xffff) | 1;
+
+	if ((user->leg & 0xffff) == mark || user->leg >> 16 == mark)
+		return false;
+	if (user->leg >> 16 == 0)
+		user->leg = user->leg << 16 | mark;
+	return true;
+}
+
 /* A 2xx that nobody wants (13.2.2.4, 9.1): ACK each time it comes, BYE once. */
 static void stray_take_back(struct calls *calls, const struct turn *turn,
 			    const struct effect *effect)
@@ -139,12 +153,9 @@ static void stray_take_back(struct calls *calls, const struct turn *turn,
 	ack = stray_request(calls, turn, &dialog, &self, SIP_ACK, response->cseq.number, &branch);
 	if (ack.len > 0)
 		effects_send(turn->out, flow, ack, HANDLE_NONE);
-	/* user.leg counts for a stray whether its BYE is out. */
-	if (user.leg == STRAY_BYE_SENT)
+	if (!note_fork(calls, &user, response->to_tag))
 		return;
 	calls->figures.strays++;
-	user.purpose = TXN_FOR_STRAY_DONE;
-	user.leg = STRAY_BYE_SENT;
 	txn_set_user(calls->config.txns, effect->txn.txn, user);
 
 	struct txn_request bye = { .method = SIP_BYE,

@@ -62,7 +62,25 @@ void reply_plain(struct calls *calls, const struct turn *turn, struct handle txn
 				   turn->now_ms, turn->out);
 }
 
-void call_reply(struct call *call, const struct turn *turn, unsigned leg, struct handle txn,
+/* Nothing but what the request itself said, and a status: there is nothing in it to leak. */
+static void reply_bare(struct call *call, const struct turn *turn, unsigned leg, struct handle txn,
+		       uint16_t status)
+{
+	struct txn_table *txns = call->calls->config.txns;
+	struct reply bare = { .status = status };
+	struct text text;
+
+	text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
+	sip_reply_write(&text, txn_reply_head(txns, txn), status, SLICE_NONE,
+			call->legs[leg].dialog.local_tag, false);
+	write_reply_headers(&text, &bare, NULL);
+	if (text.err == OK)
+		(void)!txn_respond(txns, txn, status, text_done(&text), turn->now_ms, turn->out);
+	else /* over the quota: the peer asks again, or gives up */
+		txn_abandon(txns, txn);
+}
+
+bool call_reply(struct call *call, const struct turn *turn, unsigned leg, struct handle txn,
 		const struct reply *reply)
 {
 	struct txn_table *txns = call->calls->config.txns;
@@ -70,29 +88,18 @@ void call_reply(struct call *call, const struct turn *turn, unsigned leg, struct
 	struct text text;
 
 	if (!head)
-		return;
+		return false;
 	text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
 	sip_reply_write(&text, head, reply->status, SLICE_NONE,
 			reply->status == 100 ? SLICE_NONE : call->legs[leg].dialog.local_tag,
 			reply->contact);
 	write_reply_headers(&text, reply, &call->legs[leg].self);
-	if (text.err != OK) { /* over the quota: the peer asks again, or gives up */
-		txn_abandon(txns, txn);
-		return;
-	}
-	if (!call_clean(call, leg, text_done(&text))) {
-		struct reply bare = { .status = reply->status < 300 && reply->status > 100 ?
-							(uint16_t)500 :
-							reply->status };
-
-		if (reply->status > 100 && reply->status < 200)
-			return;
-		text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
-		sip_reply_write(&text, head, bare.status, SLICE_NONE,
-				call->legs[leg].dialog.local_tag, false);
-		write_reply_headers(&text, &bare, NULL);
-	}
-	(void)!txn_respond(txns, txn, reply->status, text_done(&text), turn->now_ms, turn->out);
+	if (text.err == OK && call_clean(call, leg, text_done(&text)))
+		return txn_respond(txns, txn, reply->status, text_done(&text), turn->now_ms,
+				   turn->out) == OK;
+	if (reply->status >= 200)
+		reply_bare(call, turn, leg, txn, reply->status < 300 ? 500 : reply->status);
+	return false;
 }
 
 void call_reply_code(struct call *call, const struct turn *turn, unsigned leg, struct handle txn,
@@ -115,7 +122,7 @@ enum err call_request(struct call *call, const struct turn *turn, unsigned leg,
 	struct txn_request txn = {
 		.method = request->method,
 		.flow = on->dialog.flow,
-		.user = { .owner = call->self, .leg = leg, .purpose = request->purpose },
+		.user = { .owner = call->self, .purpose = request->purpose },
 	};
 	struct handle ignored;
 	struct text text;
@@ -137,7 +144,9 @@ enum err call_request(struct call *call, const struct turn *turn, unsigned leg,
 	sip_write_body(&text, request->content_type, request->body);
 	if (text.err != OK)
 		return text.err;
-	if (!call_clean(call, leg, text_done(&text)))
+	/* A BYE says nothing that its peer did not say first; a dialog must end whatever the peer
+	 * put into its tag. */
+	if (!call_clean(call, leg, text_done(&text)) && request->method != SIP_BYE)
 		return ERR_REFUSED;
 	text_init(&sent_by_text, sent_by, sizeof(sent_by));
 	dialog_sent_by_write(&sent_by_text, &on->self);
@@ -176,11 +185,12 @@ void call_ack(struct call *call, const struct turn *turn, unsigned leg, uint32_t
 	on->ack_owed = false;
 	on->confirmed = true;
 	on->ack_cseq = cseq;
-	if (text.err != OK || !call_clean(call, leg, text_done(&text)) ||
-	    dialog_keep(&call->arena, text_done(&text), &on->ack, &on->ack_room) != OK) {
+	if (text.err != OK || !call_clean(call, leg, text_done(&text))) {
 		on->ack_cseq = 0;
 		return;
 	}
+	if (dialog_keep(&call->arena, text_done(&text), &on->ack, &on->ack_room) != OK)
+		on->ack_cseq = 0; /* sent once, and cannot be repeated */
 	effects_send(turn->out, &on->dialog.flow, text_done(&text), HANDLE_NONE);
 }
 

@@ -70,7 +70,7 @@ static int run(struct arena *arena, const struct proc_options *options, const st
 	proc_limits(log);
 	err = read_seed(arena, options->config_path, &seed);
 	if (err == OK)
-		err = proc_make_dir(log, conf->state_dir, 0700, conf->user);
+		err = proc_make_dir(log, conf->state_dir, 0750, conf->user);
 	if (err == OK)
 		err = proc_make_dir(log, conf->run_dir, 0700, conf->user);
 	if (err == OK)

@@ -11,6 +11,7 @@
 
 #define IMPORT_MS 200u
 #define IMPORT_BATCH 200u
+#define IMPORT_FAILED_MS 5000u /* a full disk is not to fill the log too */
 
 /* ---- the gate ---- */
 
@@ -107,9 +108,13 @@ static void on_import(struct loop *loop, void *owner)
 {
 	struct api *api = owner;
 	unsigned count = store_import(api->store, IMPORT_BATCH);
+	uint64_t next_ms = IMPORT_MS;
 
-	/* More may wait: soon again, but others first. */
-	loop_timer_start(loop, &api->import_timer, count >= IMPORT_BATCH ? 1 : IMPORT_MS);
+	if (!store_health(api->store).ok)
+		next_ms = IMPORT_FAILED_MS;
+	else if (count >= IMPORT_BATCH)
+		next_ms = 1; /* more may wait: soon again, but others first */
+	loop_timer_start(loop, &api->import_timer, next_ms);
 }
 
 /* ---- life ---- */

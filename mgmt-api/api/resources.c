@@ -33,6 +33,20 @@ static void answer_missing(const struct api_call *call)
 	problem_answer(call->exchange, PROBLEM_NOT_FOUND, detail.p);
 }
 
+static enum err put_masked(struct json_out *out, const struct json_t *item)
+{
+	struct json_t *shown;
+	enum err err = jdoc_copy(item, &shown);
+
+	if (err != OK)
+		return err;
+	err = jdoc_mask(shown);
+	if (err == OK)
+		json_put_doc(out, NULL, shown);
+	jdoc_free(&shown);
+	return err;
+}
+
 /* In the order of the document; the cursor is the position to go on from. */
 void list_items(struct api_call *call)
 {
@@ -54,14 +68,12 @@ void list_items(struct api_call *call)
 	json_open_object(&out, NULL);
 	json_open_array(&out, "items");
 	for (i = first; i < jdoc_count(list) && i - first < limit; i++) {
-		struct json_t *shown;
+		enum err err = put_masked(&out, jdoc_item(list, i));
 
-		if (jdoc_copy(jdoc_item(list, i), &shown) != OK || jdoc_mask(shown) != OK) {
-			problem_internal(call->exchange, ERR_NOMEM);
+		if (err != OK) {
+			problem_internal(call->exchange, err);
 			return;
 		}
-		json_put_doc(&out, NULL, shown);
-		jdoc_free(&shown);
 	}
 	json_close_array(&out);
 	if (i < jdoc_count(list))

@@ -3,7 +3,10 @@
  * lint: owns storage because the store lives as long as the program. */
 #include "mgmt-api/store/store_priv.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 static const char config_schema[] =
 	"CREATE TABLE token(id INTEGER PRIMARY KEY, name TEXT NOT NULL, hash BLOB NOT NULL UNIQUE,"
@@ -26,6 +29,21 @@ static const char cdr_schema[] =
 	"CREATE TABLE journal_position(worker INTEGER PRIMARY KEY, epoch INTEGER NOT NULL,"
 	" segment INTEGER NOT NULL, created_ms INTEGER NOT NULL, offset INTEGER NOT NULL,"
 	" next_seq INTEGER NOT NULL);";
+
+/* A second program would take the first one's pending version for a dead one's. */
+static enum err take_lock(struct store *store, struct slice state_dir)
+{
+	struct slice path = arena_printf(&store->paths, "%.*s/mgmt-apid.lock", SLICE_ARG(state_dir));
+
+	store->lock_fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (store->lock_fd < 0)
+		return err_from_errno();
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return OK;
+	log_write(store->log, LOG_LEVEL_ERROR, EVENT_store_failed, LOG_S("file", path),
+		  LOG_T("what", "another mgmt-apid uses this state_dir"));
+	return ERR_EXISTS;
+}
 
 static enum err open_both(struct store *store, struct slice state_dir, uint64_t now_unix_ms)
 {
@@ -58,10 +76,13 @@ enum err store_open(struct log *log, struct slice state_dir, uint64_t now_unix_m
 	if (!store)
 		return ERR_NOMEM;
 	store->log = log;
+	store->lock_fd = -1;
 	arena_cache_init(&store->cache, 1u << 20);
 	arena_init(&store->paths, &store->cache, 1024, 64u << 10);
 	arena_init(&store->turn, &store->cache, 64u << 10, 16u << 20);
-	err = open_both(store, state_dir, now_unix_ms);
+	err = take_lock(store, state_dir);
+	if (err == OK)
+		err = open_both(store, state_dir, now_unix_ms);
 	if (err != OK) {
 		store_close(&store);
 		return err;
@@ -78,6 +99,8 @@ void store_close(struct store **store)
 		return;
 	db_close(&old->config);
 	db_close(&old->cdr);
+	if (old->lock_fd >= 0)
+		close(old->lock_fd);
 	arena_fini(&old->turn);
 	arena_fini(&old->paths);
 	arena_cache_fini(&old->cache);

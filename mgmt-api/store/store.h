@@ -16,7 +16,8 @@
 
 struct store;
 
-/* Opens or makes both databases. -errno, ERR_VERSION (made by a later program), ERR_STATE. */
+/* Opens or makes both databases. ERR_EXISTS: another program has it open; -errno,
+ * ERR_VERSION (made by a later program), ERR_STATE. */
 must_use enum err store_open(struct log *log, struct slice state_dir, uint64_t now_unix_ms,
 			     struct store **ret);
 void store_close(struct store **store);

@@ -24,6 +24,7 @@ struct store {
 	struct arena paths; /* lives as long as the store */
 	struct arena turn;  /* of one import */
 	const char *journal_dir;
+	int lock_fd; /* held while the store is open: one program at a time */
 	bool config_quarantined;
 	bool cdr_quarantined;
 	uint64_t cdrs_imported;

@@ -124,6 +124,11 @@ def security_headers(t):
           "inline script or style in the page")
     for name in re.findall(r'(?:src|href)="(/ui/[^"]+)"', page):
         equal(sbc.http("GET", name, token=None)[0], 200, name)
+    # Text of calls must have no way to become markup or code.
+    scripts = "".join(sbc.http("GET", f"/ui/{name}.js", token=None)[2] for name in ("app", "client", "table"))
+    for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(",
+                 "DOMParser", "srcdoc", "setAttribute"):
+        check(word not in scripts, f"{word} in the page's scripts")
 
 
 # ---- framing ----
@@ -434,6 +439,16 @@ def restart(t):
           {k: sorted(v, key=lambda i: i["name"]) for k, v in document.items()}, "the document")
     equal(sbc.rest("GET", "/config/versions")["items"][0]["version"],
           versions["items"][0]["version"], "the version")
+
+
+@case("a second mgmt-apid on the same state ends with a reason and harms nothing", short=True)
+def second_one(t):
+    sbc = t.sbc()
+    done = subprocess.run([program("mgmt-apid"), "--config", sbc.config], capture_output=True, text=True,
+                          timeout=20, check=False)
+    check(done.returncode == 1 and "another mgmt-apid" in done.stderr, f"{done.returncode}: {done.stderr}")
+    sbc.rest("PATCH", "/trunks/pbx", {"limits": {"calls": 2}})
+    check(sbc.metrics()["sbc_config_changes_total"] == 1, "the first one's figures")
 
 
 @case("the store keeps hashes of tokens, in files of mode 0600", short=True)

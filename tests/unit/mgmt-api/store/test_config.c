@@ -123,6 +123,19 @@ static void test_damaged_database(void **state)
 	assert_int_equal(scratch_cdrs(scratch, &calls), 0);
 }
 
+static void test_one_at_a_time(void **state)
+{
+	struct scratch *scratch = *state;
+	struct store *second = NULL;
+
+	assert_int_equal(store_open(&scratch->log, slice_text(scratch->dir), 1, &second), ERR_EXISTS);
+	assert_null(second);
+	store_close(&scratch->store);
+	assert_int_equal(store_open(&scratch->log, slice_text(scratch->dir), 1, &second), OK);
+	store_close(&second);
+	scratch_open_store(scratch);
+}
+
 /* Permissions: tokens' hashes, secrets and calls are nobody else's business. */
 static void test_modes(void **state)
 {
@@ -146,6 +159,7 @@ int main(void)
 		CASE(test_old_versions_go),
 		CASE(test_tokens),
 		CASE(test_damaged_database),
+		CASE(test_one_at_a_time),
 		CASE(test_modes),
 	};
 

@@ -45,3 +45,25 @@ void proc_watchdog(struct loop *loop);
 
 /* "dir/name" NUL-terminated in the arena. */
 const char *proc_path(struct arena *arena, struct slice dir, const char *name);
+
+/* What a daemon's own start is given; all of it lives until it returns. */
+struct proc_start {
+	struct arena *arena;
+	const struct proc_options *options;
+	const struct conf *conf;
+	struct log *log;
+};
+
+struct proc_program {
+	const char *name;
+	const char *purpose; /* one line for --help */
+	/* Limits are raised, core dumps off. Returns the exit code. */
+	int (*run)(const struct proc_start *start);
+};
+
+/* main() of every daemon: command line, document, --check, log, limits, then its own start. */
+int proc_main(int argc, char **argv, const struct proc_program *program);
+/* Logs why it cannot go on; returns exit code 1. */
+int proc_complain(struct log *log, const char *what, enum err err);
+/* Says that it is ready, runs the loop until SIGTERM, says that it stops. */
+void proc_serve(struct loop *loop, struct log *log, unsigned workers);

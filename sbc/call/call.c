@@ -48,7 +48,7 @@ void calls_destroy(struct calls **calls)
 
 uint32_t calls_live(const struct calls *calls)
 {
-	return calls->pool.live;
+	return calls->pool.live - calls->ended;
 }
 
 const struct calls_figures *calls_figures(const struct calls *calls)
@@ -113,6 +113,15 @@ void call_relay(struct call *call, const struct turn *turn, enum call_purpose pu
 	call_timer_start(call, TIMER_RELAY, turn, CALL_RELAY_WAIT_MS);
 }
 
+void call_uncount(struct call *call)
+{
+	for (unsigned leg = 0; leg < 2; leg++) {
+		if (call->counted[leg])
+			policy_call_end(call->calls->config.policy, leg_trunk(call, leg)->name);
+		call->counted[leg] = false;
+	}
+}
+
 void calls_reap(struct calls *calls, struct handle handle)
 {
 	struct call *call = call_get(calls, handle);
@@ -121,17 +130,16 @@ void calls_reap(struct calls *calls, struct handle handle)
 		return;
 	for (unsigned i = 0; i < CALL_TIMER_COUNT; i++)
 		call_timer_stop(call, (enum call_timer)i);
-	for (unsigned leg = 0; leg < 2; leg++) {
+	for (unsigned leg = 0; leg < 2; leg++)
 		dialog_unlist(&calls->dialogs, &call->legs[leg].dialog);
-		if (call->counted[leg])
-			policy_call_end(calls->config.policy, leg_trunk(call, leg)->name);
-	}
+	call_uncount(call);
 	if (call->listed_merge)
 		map_remove(&calls->merges, &call->merge_node);
 	if (call->media)
 		media_fini(call->media);
 	settings_release(&call->settings);
 	arena_fini(&call->arena);
+	calls->ended -= call->lingers;
 	call->magic = 0;
 	pool_give(&calls->pool, handle);
 }
@@ -169,8 +177,21 @@ void calls_on_txn(struct calls *calls, const struct turn *turn, const struct eff
 
 	if (effect->kind == EFFECT_TXN_ACK_TIMEOUT)
 		return; /* nobody is owed anything more */
+	if (purpose == TXN_FOR_BYE) {
+		bool last = effect->kind != EFFECT_TXN_RESPONSE || effect->txn.msg->status >= 200;
+
+		if (call && last)
+			call_bye_done(call, turn, user->purpose >> 8);
+		return;
+	}
 	if (purpose == TXN_FOR_INVITE && call && call->state < CALL_ENDING) {
 		on_exchange_txn(call, turn, effect, code);
+		return;
+	}
+	/* The 2xx again, because its ACK was lost while the call ended. */
+	if (purpose == TXN_FOR_INVITE && call && effect->kind == EFFECT_TXN_RESPONSE &&
+	    effect->txn.msg->status / 100 == 2) {
+		stray_2xx(call, turn, effect);
 		return;
 	}
 	if (purpose == TXN_FOR_INSIDE && call && call->state < CALL_ENDING) {
@@ -319,7 +340,7 @@ uint32_t calls_sessions(const struct calls *calls, uint32_t *cursor, uint64_t *r
 	struct call *call;
 
 	while (count < room && (call = pool_next(&calls->pool, cursor)))
-		if (call->media && media_has_session(call->media))
+		if (call->media && call->state < CALL_ENDED && media_has_session(call->media))
 			ret_sessions[count++] = media_session(call->media);
 	return count;
 }

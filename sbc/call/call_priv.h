@@ -22,7 +22,7 @@ enum call_state {
 	CALL_PROCEEDING, /* a provisional response came */
 	CALL_ANSWERED,   /* the callee's 2xx came */
 	CALL_ENDING,     /* over; the relay's final figures are awaited */
-	CALL_ENDED,      /* recorded; reaped at the end of the turn */
+	CALL_ENDED,      /* recorded; reaped once the peers have answered its BYEs */
 };
 
 enum call_timer {
@@ -48,9 +48,10 @@ enum call_purpose { /* what an answer of the relay or the resolver is for */
 enum call_txn_purpose {
 	TXN_FOR_INVITE = 1,   /* initial or re-INVITE, UPDATE with an offer: the exchange */
 	TXN_FOR_INSIDE = 2,   /* + slot << 8 */
-	TXN_FOR_NOTHING = 3,  /* BYE, CANCEL: nobody waits */
+	TXN_FOR_NOTHING = 3,  /* CANCEL, a stray's BYE: nobody waits */
 	TXN_FOR_STRAY = 4,    /* an INVITE that was given up: CANCEL it, or ACK and BYE its 2xx */
 	TXN_FOR_STRAY_DONE = 5,
+	TXN_FOR_BYE = 6,        /* + leg << 8 */
 };
 
 /* How an offer/answer exchange stands. The initial INVITE is one, too. */
@@ -100,6 +101,7 @@ struct leg {
 	uint32_t ack_cseq;   /* the INVITE's that it answers; 0: none yet */
 	bool ack_owed;       /* a 2xx came, its ACK must wait for the other side's answer */
 	bool confirmed;
+	bool bye_out;        /* and not answered: the peer's own BYE may cross it (15.1.1) */
 	bool no_update; /* its Allow was seen and does not name UPDATE (RFC 3311 5.1) */
 	struct slice new_target; /* Contact of an open re-INVITE, in force when it succeeds (RFC 6141) */
 	size_t new_target_room;
@@ -150,7 +152,7 @@ struct call {
 	int max_forwards;
 	uint8_t challenges;  /* that the present target was answered already */
 	uint16_t last_code;  /* best failure so far, for the caller */
-	bool cancelled;
+	bool lingers;        /* recorded, a BYE not answered yet */
 	bool listed_merge;
 	struct map_node merge_node; /* RFC 3261 8.2.2.2 */
 	bool counted[2];     /* policy counts it on this leg's trunk */
@@ -175,9 +177,12 @@ struct calls {
 	struct dialog_table dialogs;
 	struct map merges;
 	struct calls_figures figures;
+	uint32_t ended; /* recorded, their BYEs not answered yet */
 };
 
 /* call.c */
+/* A call that is over does not count against limits while it waits for its BYEs' answers. */
+void call_uncount(struct call *call);
 struct call *call_get(const struct calls *calls, struct handle handle);
 struct call *call_by_session(const struct calls *calls, uint64_t session);
 const struct conf_trunk *leg_trunk(const struct call *call, unsigned leg);
@@ -190,6 +195,8 @@ void call_relay(struct call *call, const struct turn *turn, enum call_purpose pu
 
 void call_on_bye(struct call *call, const struct turn *turn, unsigned leg,
 		 const struct sip_msg *msg, struct handle txn);
+/* A BYE of ours got its final response, or never will. */
+void call_bye_done(struct call *call, const struct turn *turn, unsigned leg);
 /* end.c: by is "caller", "callee", "sbc", "admin". The legs have been told (or need not be). */
 void call_end(struct call *call, const struct turn *turn, const char *by, uint16_t code,
 	      const char *result, const char *cause);

@@ -8,14 +8,22 @@ void call_send_bye(struct call *call, const struct turn *turn, unsigned leg,
 {
 	struct leg *on = &call->legs[leg];
 	struct leg_request bye = { .method = SIP_BYE,
-				   .purpose = TXN_FOR_NOTHING,
+				   .purpose = TXN_FOR_BYE | leg << 8,
 				   .headers = reason_header };
 
 	if (on->ack_owed)
 		/* A BYE must not overtake the ACK: the 2xx gets one that takes no media. */
 		call_ack(call, turn, leg, call->exchange.client_cseq,
 			 media_reject_out(call->media, turn->arena));
-	(void)!call_request(call, turn, leg, &bye, NULL, NULL);
+	on->bye_out = call_request(call, turn, leg, &bye, NULL, NULL) == OK;
+}
+
+void call_bye_done(struct call *call, const struct turn *turn, unsigned leg)
+{
+	call->legs[leg].bye_out = false;
+	dialog_unlist(&call->calls->dialogs, &call->legs[leg].dialog);
+	if (call->state == CALL_ENDED && !call->legs[!leg].bye_out)
+		effects_add(turn->out, EFFECT_REAP)->reap = call->self;
 }
 
 /* The INVITE that is out to the callee is given up: stray.c cancels it, or takes back its 2xx. */
@@ -94,7 +102,8 @@ void call_end(struct call *call, const struct turn *turn, const char *by, uint16
 	call->result = result;
 	call->cause = cause;
 	for (unsigned leg = 0; leg < 2; leg++)
-		dialog_unlist(&call->calls->dialogs, &call->legs[leg].dialog);
+		if (!call->legs[leg].bye_out)
+			dialog_unlist(&call->calls->dialogs, &call->legs[leg].dialog);
 	if (call->listed_merge) {
 		map_remove(&call->calls->merges, &call->merge_node);
 		call->listed_merge = false;
@@ -122,7 +131,6 @@ void calls_on_cancel(struct calls *calls, const struct turn *turn, const struct 
 		return;
 	}
 	call_reply_code(call, turn, 0, invite_txn, 487);
-	call->cancelled = true;
 	call_abandon_invite(call, turn, call_reason_copy(turn, msg));
 	call_end(call, turn, "caller", 487, "cancelled", "caller_cancel");
 }

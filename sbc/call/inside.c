@@ -177,6 +177,10 @@ void calls_on_request(struct calls *calls, const struct turn *turn, const struct
 		call_on_ack(call, turn, dialog->leg, msg);
 		return;
 	}
+	if (call->state >= CALL_ENDING) { /* our BYE is on its way: the peer's may cross it */
+		refuse(calls, turn, txn, msg->method == SIP_BYE ? 200 : 481);
+		return;
+	}
 	if (msg->cseq.number <= dialog->remote_cseq && dialog->remote_cseq != 0) {
 		calls->figures.out_of_order++;
 		call_reply_code(call, turn, dialog->leg, txn, 500); /* 12.2.2 */

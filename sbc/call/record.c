@@ -113,7 +113,11 @@ void call_record(struct call *call, const struct turn *turn, const struct ctl_se
 			media_add_stats(info->media, info->media_count, stats);
 		effects_add(turn->out, EFFECT_RECORD)->record = info;
 	}
-	effects_add(turn->out, EFFECT_REAP)->reap = call->self;
+	call_uncount(call);
+	call->lingers = call->legs[0].bye_out || call->legs[1].bye_out;
+	call->calls->ended += call->lingers;
+	if (!call->lingers)
+		effects_add(turn->out, EFFECT_REAP)->reap = call->self;
 }
 
 enum err calls_page(const struct calls *calls, struct arena *arena, uint64_t *cursor,

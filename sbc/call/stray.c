@@ -198,6 +198,8 @@ void stray_2xx(struct call *call, const struct turn *turn, const struct effect *
 		stray_take_back(call->calls, turn, effect);
 		return;
 	}
-	if (on->ack_cseq == effect->txn.msg->cseq.number && on->ack.len > 0)
+	if (on->ack_cseq != effect->txn.msg->cseq.number && call->state >= CALL_ENDING)
+		stray_take_back(call->calls, turn, effect);
+	else if (on->ack_cseq == effect->txn.msg->cseq.number && on->ack.len > 0)
 		effects_send(turn->out, &on->dialog.flow, on->ack, HANDLE_NONE);
 }

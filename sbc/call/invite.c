@@ -66,12 +66,8 @@ static enum err keep_parties(struct call *call, const struct sip_msg *msg)
 
 	if (err == OK)
 		err = plain_user(&call->arena, &msg->from.uri, &call->calling);
-	if (err == OK && msg->from.display.len > 0) {
+	if (err == OK && msg->from.display.len > 0)
 		err = sip_unquote(&call->arena, msg->from.display, &call->display);
-		/* A display name of bare tokens has no quotes to take off. */
-		if (err == ERR_SYNTAX)
-			err = arena_keep(&call->arena, msg->from.display, &call->display);
-	}
 	return err;
 }
 

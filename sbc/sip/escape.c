@@ -38,16 +38,14 @@ enum err sip_user_unescape(struct arena *arena, struct slice user, struct slice 
 	return OK;
 }
 
-/* Text without quotes comes back as it is. */
+/* Text without quotes comes back as it is, but in the arena like any other. */
 enum err sip_unquote(struct arena *arena, struct slice quoted, struct slice *ret)
 {
 	size_t len = 0;
 	char *to;
 
-	if (quoted.len < 2 || quoted.p[0] != '"' || quoted.p[quoted.len - 1] != '"') {
-		*ret = quoted;
-		return OK;
-	}
+	if (quoted.len < 2 || quoted.p[0] != '"' || quoted.p[quoted.len - 1] != '"')
+		return arena_keep(arena, quoted, ret);
 	to = arena_reserve(arena, quoted.len);
 	if (!to)
 		return ERR_NOMEM;

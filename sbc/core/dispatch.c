@@ -164,12 +164,33 @@ static void dispatch_request(const struct rooms *rooms, const struct turn *turn,
 	reply_stateless(rooms, turn, msg, flow, 403, NULL);
 }
 
+/* Whoever overheard a branch could answer in the callee's place. So the answer must come from the
+ * address that was asked, or from another one of the same trunk (a cluster). */
+static bool was_asked(const struct rooms *rooms, const struct sip_msg *msg,
+		      const struct flow *flow)
+{
+	const struct flow *asked = txn_response_flow(rooms->txns, msg);
+	uint32_t realm, trunk;
+
+	if (!asked)
+		return false;
+	if (ip_eq(&asked->remote.ip, &flow->remote.ip))
+		return true;
+	realm = settings_realm_by_listener(rooms->settings, (enum conf_transport)flow->transport,
+					   &flow->local, NULL);
+	if (realm == SETTINGS_NONE)
+		return false;
+	trunk = settings_trunk_by_source(rooms->settings, realm, &flow->remote.ip);
+	return trunk != SETTINGS_NONE &&
+	       trunk == settings_trunk_by_source(rooms->settings, realm, &asked->remote.ip);
+}
+
 void dispatch_message(const struct rooms *rooms, const struct turn *turn, const struct sip_msg *msg,
 		      const struct flow *flow)
 {
 	if (msg->is_request)
 		dispatch_request(rooms, turn, msg, flow);
-	else /* no transaction: nobody asked, or it came too late (17.1.3) */
+	else if (was_asked(rooms, msg, flow)) /* or it came too late (17.1.3) */
 		(void)!txn_on_response(rooms->txns, msg, turn->now_ms, turn->out);
 }
 

@@ -96,6 +96,10 @@ must_use enum err txn_request(struct txn_table *table, const struct txn_request 
 must_use enum err txn_on_response(struct txn_table *table, const struct sip_msg *msg,
 				  uint64_t now_ms, struct effects *out);
 
+/* How the request went that this response would answer: who may send it is the caller's to judge
+ * (17.1.3 compares branch and method only). NULL: nothing matches. */
+const struct flow *txn_response_flow(const struct txn_table *table, const struct sip_msg *msg);
+
 /* The request of an INVITE client transaction as sent, to write its CANCEL from (9.1: same
  * Request-URI, Call-ID, To, number of CSeq, From, Route, single Via). Empty when stale, or once it
  * has a final response. */

@@ -12,7 +12,7 @@ TOP = 99  # main.c of a program
 RANKS = {
     "lib": {"base": 0, "log": 1, "stats": 1, "loop": 1, "net": 2, "ctl": 2, "conf": 2, "proc": 3},
     "sbc": {"effect": 0, "sip": 1, "sdp": 1, "settings": 1, "txn": 2, "dialog": 2, "auth": 2,
-            "policy": 3, "route": 3, "media": 3, "call": 4, "edge": 5, "resolve": 5, "journal": 5,
+            "health": 2, "policy": 3, "route": 3, "media": 3, "call": 4, "edge": 5, "resolve": 5, "journal": 5,
             "core": 6},
     "media-relay": {"rtp": 1, "io": 1, "fastpath": 1, "srtp": 2, "dtls": 2, "ice": 2, "session": 3,
                     "worker": 4, "control": 5},

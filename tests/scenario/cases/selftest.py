@@ -100,14 +100,17 @@ def capture_judge(t):
     carrier.lenient = True
     message = Message("INVITE sip:a@b SIP/2.0", [
         ("Via", pbx.via()), ("Max-Forwards", "70"), ("From", "<sip:a@a>;tag=1"), ("To", "<sip:a@b>"),
-        ("Call-ID", "1"), ("CSeq", "2 OPTIONS"), ("Content-Type", "application/sdp")],
-        b"v=0\r\no=broken\r\nm=audio\r\n")
+        ("Call-ID", "1"), ("CSeq", "2 INVITE")])
     pbx.send(message, (carrier.ip, 5060))
     carrier.take(lambda m: True)
+    broken = message.bytes().replace(b"CSeq: 2", b"a line that is no header\r\nCSeq: 2")
+    carrier.sock.sendto(broken, (pbx.ip, 5060))
     capture.stop()
+    capture.judge(source=(pbx.ip,))
     try:
-        capture.judge()
-    except Failed:
+        capture.judge(source=(carrier.ip,))
+    except Failed as failed:
+        check("finds fault" in str(failed), f"another failure: {failed}")
         return
     raise Failed("tshark found no fault with a broken message")
 

@@ -8,6 +8,7 @@ struct status_job {
 	struct api_call call;
 	struct ask ask;
 	struct json_out out;
+	uint32_t cursor; /* of sbcd's list of trunks */
 };
 
 static struct status_job *job_new(struct api_call *call)
@@ -178,17 +179,35 @@ static void answer_stats(struct status_job *job)
 	http_answer(job->call.exchange, 200, API_JSON);
 }
 
-static void on_all_trunks(void *owner, const struct ctl_message *answer)
+static void on_trunk_page(void *owner, const struct ctl_message *answer);
+
+/* The list ends where sbcd goes away: what came before it is true and worth showing. */
+static void ask_trunks(struct status_job *job)
 {
+	struct ctl_message question = { .type = CTL_trunk_query };
+
+	question.trunk_query.cursor = job->cursor;
+	if (!upstream_ask(&job->call.api->sbcd, &job->ask, &question, SBCD_MS, on_trunk_page, job))
+		on_trunk_page(job, NULL);
+}
+
+static void on_trunk_page(void *owner, const struct ctl_message *answer)
+{
+	const struct ctl_trunk_page *page =
+		answer && answer->type == CTL_trunk_page ? &answer->trunk_page : NULL;
 	struct status_job *job = owner;
 
-	json_open_array(&job->out, "trunks");
-	if (answer && answer->type == CTL_trunk_page)
-		for (uint32_t i = 0; i < answer->trunk_page.trunks_count; i++) {
-			json_open_object(&job->out, NULL);
-			trunk_status_json(&job->out, &answer->trunk_page.trunks[i]);
-			json_close_object(&job->out);
-		}
+	for (uint32_t i = 0; page && i < page->trunks_count; i++) {
+		json_open_object(&job->out, NULL);
+		trunk_status_json(&job->out, &page->trunks[i]);
+		json_close_object(&job->out);
+	}
+	/* The next page begins later, or sbcd would be asked for ever. */
+	if (page && page->next > job->cursor) {
+		job->cursor = page->next;
+		ask_trunks(job);
+		return;
+	}
 	json_close_array(&job->out);
 	answer_stats(job);
 }
@@ -196,7 +215,6 @@ static void on_all_trunks(void *owner, const struct ctl_message *answer)
 /* sbcd's part: null and an empty list when it is away, for the rest is worth showing then too. */
 static void on_stats_ready(void *owner, const struct ctl_message *answer)
 {
-	struct ctl_message question = { .type = CTL_trunk_query };
 	struct status_job *job = owner;
 
 	if (answer && answer->type == CTL_ready_status) {
@@ -206,9 +224,11 @@ static void on_stats_ready(void *owner, const struct ctl_message *answer)
 		json_put_bool(&job->out, "ready", false);
 		json_put_null(&job->out, "calls");
 	}
-	if (!answer || !upstream_ask(&job->call.api->sbcd, &job->ask, &question, SBCD_MS,
-				     on_all_trunks, job))
-		on_all_trunks(job, NULL);
+	json_open_array(&job->out, "trunks");
+	if (answer)
+		ask_trunks(job);
+	else
+		on_trunk_page(job, NULL);
 }
 
 void get_stats(struct api_call *call)

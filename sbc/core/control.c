@@ -7,6 +7,7 @@
 #include "lib/proc/proc.h"
 
 #define PAGE_MAX_CALLS 40u
+#define TRUNK_PAGE_MAX 500u
 #define CURSOR(worker, slot) ((uint64_t)(worker) << 48 | (slot))
 #define CURSOR_WORKER(cursor) ((uint32_t)((cursor) >> 48))
 #define CURSOR_SLOT(cursor) ((cursor) & ((UINT64_C(1) << 48) - 1))
@@ -196,29 +197,60 @@ static enum err trunk_fill(struct arena *arena, const struct conf_trunk *trunk,
 	return err;
 }
 
+/* At most so many bytes on the wire. The document's limits (64 gateways of 256 bytes) keep one trunk
+ * far below a message. */
+static size_t trunk_max_bytes(const struct conf_trunk *trunk)
+{
+	size_t bytes = 64 + trunk->name.len;
+
+	for (size_t i = 0; i < trunk->gateway_count; i++)
+		bytes += 64 + trunk->gateways[i].uri.len;
+	return bytes;
+}
+
+/* From the cursor on, until the page has `limit` trunks or one more might not fit into a message. A
+ * new configuration between two pages moves the places: a trunk may then be missing or come twice,
+ * which the next look puts right. */
+static enum err trunk_page_fill(const struct settings *settings, const struct ctl_trunk_query *query,
+				struct arena *arena, struct ctl_trunk_page *page)
+{
+	uint32_t limit = query->limit > 0 ? query->limit : TRUNK_PAGE_MAX;
+	size_t left = CTL_MAX_BYTES - 64;
+	enum err err = OK;
+
+	if (limit > TRUNK_PAGE_MAX)
+		limit = TRUNK_PAGE_MAX;
+	page->trunks = arena_array(arena, limit, sizeof(*page->trunks));
+	if (!page->trunks)
+		return ERR_NOMEM;
+	for (uint32_t i = query->cursor; err == OK && i < settings->trunk_count; i++) {
+		const struct conf_trunk *trunk = settings->trunks[i].conf;
+		size_t bytes = trunk_max_bytes(trunk);
+
+		if (query->name.len > 0 && !slice_eq(query->name, trunk->name))
+			continue;
+		if (page->trunks_count == limit || bytes > left) {
+			page->next = i;
+			break;
+		}
+		left -= bytes;
+		err = trunk_fill(arena, trunk, &page->trunks[page->trunks_count++]);
+	}
+	return err;
+}
+
 static void on_trunk_query(struct core *core, struct ctl_peer *peer,
 			   const struct ctl_message *message)
 {
 	const struct settings *settings = core->workers[0].settings;
 	struct question *question = question_new(core, peer, message->request, trunk_visit);
-	struct slice name = message->trunk_query.name;
-	struct ctl_trunk_page *page;
-	enum err err = OK;
+	enum err err;
 
 	if (!question)
 		return;
 	question->answer.type = CTL_trunk_page;
-	page = &question->answer.trunk_page;
-	page->trunks = arena_array(&question->arena, settings->trunk_count, sizeof(*page->trunks));
-	if (!page->trunks)
-		err = ERR_NOMEM;
-	for (uint32_t i = 0; err == OK && i < settings->trunk_count; i++) {
-		const struct conf_trunk *trunk = settings->trunks[i].conf;
-
-		if (name.len == 0 || slice_eq(name, trunk->name))
-			err = trunk_fill(&question->arena, trunk,
-					 &page->trunks[page->trunks_count++]);
-	}
+	err = trunk_page_fill(settings, &message->trunk_query, &question->arena,
+			      &question->answer.trunk_page);
 	if (err == OK)
 		question_ask(question);
 	else

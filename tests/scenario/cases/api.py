@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import time
 
+from cases.basic import establish
 from harness.case import case
 from harness.check import Skip, check, equal, eventually
 from harness.sbc import program, trunk
@@ -336,6 +337,34 @@ def pages(t):
     for good in ("from=2026-01-01", "to=2026-01-01T00:00:00%2B02:00", "from=2026-01-01T00:00:00.5Z",
                  "number=+49*", "number=%2B49", "trunk=x&result=busy"):
         equal(sbc.rest("GET", f"/cdrs?{good}"), {"items": [], "next": None}, good)
+
+
+@case("a thousand trunks: all of their states, each by its name, and the metrics", short=True)
+def many_trunks(t):
+    def add(document):
+        document["provisioning"]["trunks"] += [
+            trunk(f"branch-office-{n:04}", "inside",
+                  *(f"sip:127.78.{n // 250}.{n % 250 + 1}:{5060 + g};transport=udp" for g in range(3)))
+            for n in range(1000)]
+        document["provisioning"]["trunks"] += [
+            trunk(f"many-doors-{n}", "inside", *(f"sip:127.78.9.{n + 1}:{6000 + g}" for g in range(64)))
+            for n in range(30)]
+    sbc = t.sbc(add)
+    wanted = [item["name"] for item in sbc.document["provisioning"]["trunks"]]
+    pbx, carrier = t.peers()
+    caller, callee = establish(t, pbx, carrier, t.slot.inside)
+    trunks = sbc.rest("GET", "/stats")["trunks"]
+    equal([item["name"] for item in trunks], wanted, "the trunks of /stats")
+    equal({item["name"]: item["calls"] for item in trunks if item["calls"]},
+          {"pbx": 1, "carrier": 1}, "their calls")
+    equal([len(item["gateways"]) for item in trunks], [1, 1] + [3] * 1000 + [64] * 30, "gateways")
+    for name in ("pbx", "branch-office-0000", "branch-office-0999", "many-doors-29"):
+        status = sbc.rest("GET", f"/trunks/{name}/status")
+        equal((status["name"], status["calls"]), (name, int(name == "pbx")), "status")
+    sbc.rest("GET", "/trunks/branch-office-1000/status", wanted=404)
+    equal(sbc.http("GET", "/metrics")[0], 200, "the metrics")
+    caller.request("BYE")
+    callee.take_bye()
 
 
 @case("openapi.json and the server tell the same paths and methods", short=True)

@@ -297,6 +297,8 @@ void stray_cancel(struct calls *calls, const struct turn *turn, struct handle in
 /* Writes and sends the CANCEL of an INVITE client transaction. */
 void cancel_send(struct calls *calls, const struct turn *turn, struct handle invite_txn,
 		 struct slice reason_header);
+/* A 2xx of this tag, whenever it comes again, gets an ACK and no BYE: its dialog is the call's. */
+void stray_spare(struct calls *calls, struct handle invite_txn, struct slice tag);
 void stray_2xx(struct call *call, const struct turn *turn, const struct effect *effect);
 void stray_on_response(struct calls *calls, const struct turn *turn, const struct effect *effect);
 

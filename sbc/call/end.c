@@ -94,6 +94,9 @@ void call_end(struct call *call, const struct turn *turn, const char *by, uint16
 	for (unsigned i = 0; i < CALL_MAX_INSIDE; i++)
 		call_inside_failed(call, turn, i, 481);
 	txn_give_up(call->calls->config.txns, call->exchange.client_txn, turn->now_ms);
+	if (call->legs[!call->exchange.from].confirmed)
+		stray_spare(call->calls, call->exchange.client_txn,
+			    call->legs[!call->exchange.from].dialog.remote_tag);
 	call->state = CALL_ENDING;
 	call->ended_ms = turn->now_ms;
 	call->ended_unix_ms = turn->now_unix_ms;

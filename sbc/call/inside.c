@@ -173,12 +173,13 @@ void calls_on_request(struct calls *calls, const struct turn *turn, const struct
 			refuse(calls, turn, txn, 403);
 		return;
 	}
-	if (msg->method == SIP_ACK) {
-		call_on_ack(call, turn, dialog->leg, msg);
+	if (call->state >= CALL_ENDING) { /* our BYE is on its way: the peer's may cross it */
+		if (msg->method != SIP_ACK)
+			refuse(calls, turn, txn, msg->method == SIP_BYE ? 200 : 481);
 		return;
 	}
-	if (call->state >= CALL_ENDING) { /* our BYE is on its way: the peer's may cross it */
-		refuse(calls, turn, txn, msg->method == SIP_BYE ? 200 : 481);
+	if (msg->method == SIP_ACK) {
+		call_on_ack(call, turn, dialog->leg, msg);
 		return;
 	}
 	if (msg->cseq.number <= dialog->remote_cseq && dialog->remote_cseq != 0) {

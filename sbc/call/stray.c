@@ -122,8 +122,9 @@ static struct slice stray_request(struct calls *calls, const struct turn *turn,
 	return text_done(&text);
 }
 
-/* An INVITE's txn_user.leg remembers two forks that had their BYE, by 16 bits of their tags. A third
- * one gets a BYE with each repeated 2xx, which does no harm. False: it had its own. */
+/* An INVITE's txn_user.leg remembers two dialogs that need no BYE any more, by 16 bits of their tags:
+ * the call's own, a fork that had it. A third one gets a BYE with each repeated 2xx, which does no
+ * harm. False: it needs none. */
 static bool note_fork(const struct calls *calls, struct txn_user *user, struct slice tag)
 {
 	uint32_t mark = (uint32_t)(hash64(&calls->config.hash_key, tag) & 0xffff) | 1;
@@ -133,6 +134,14 @@ static bool note_fork(const struct calls *calls, struct txn_user *user, struct s
 	if (user->leg >> 16 == 0)
 		user->leg = user->leg << 16 | mark;
 	return true;
+}
+
+void stray_spare(struct calls *calls, struct handle invite_txn, struct slice tag)
+{
+	struct txn_user user = txn_user(calls->config.txns, invite_txn);
+
+	if (note_fork(calls, &user, tag))
+		txn_set_user(calls->config.txns, invite_txn, user);
 }
 
 /* A 2xx that nobody wants (13.2.2.4, 9.1): ACK each time it comes, BYE once. */
@@ -199,7 +208,7 @@ void stray_2xx(struct call *call, const struct turn *turn, const struct effect *
 		return;
 	}
 	if (on->ack_cseq != effect->txn.msg->cseq.number && call->state >= CALL_ENDING)
-		stray_take_back(call->calls, turn, effect);
+		stray_take_back(call->calls, turn, effect); /* ACK; its BYE is out */
 	else if (on->ack_cseq == effect->txn.msg->cseq.number && on->ack.len > 0)
 		effects_send(turn->out, &on->dialog.flow, on->ack, HANDLE_NONE);
 }

@@ -182,6 +182,7 @@ void call_ack(struct call *call, const struct turn *turn, unsigned leg, uint32_t
 	dialog_request_write(&text, &on->dialog, &head);
 	text_slice(&text, on->credentials);
 	sip_write_body(&text, SLICE("application/sdp"), sdp);
+	stray_spare(call->calls, call->exchange.client_txn, on->dialog.remote_tag);
 	on->ack_owed = false;
 	on->confirmed = true;
 	on->ack_cseq = cseq;

@@ -103,3 +103,16 @@ bool sip_has_token(const struct sip_msg *msg, enum sip_header id, struct slice t
 			return true;
 	return false;
 }
+
+bool sip_retry_after(const struct sip_msg *msg, uint32_t *ret_s)
+{
+	struct slice rest = sip_value(msg, SIP_HDR_RETRY_AFTER);
+	struct slice digits = rest.len ? slice_take(&rest, CC_DIGIT) : rest;
+	enum err err = parse_u32(digits, ret_s);
+
+	if (err == ERR_LIMIT)
+		*ret_s = UINT32_MAX;
+	/* Behind the number may be blanks, a comment or parameters. */
+	return (err == OK || err == ERR_LIMIT) &&
+	       (rest.len == 0 || char_is(rest.p[0], CC_WSP) || rest.p[0] == '(' || rest.p[0] == ';');
+}

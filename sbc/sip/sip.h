@@ -138,6 +138,9 @@ bool sip_next(const struct sip_msg *msg, enum sip_header id, struct sip_cursor *
 /* A token stands in a list header (option tags, methods), without regard to case. */
 bool sip_has_token(const struct sip_msg *msg, enum sip_header id, struct slice token);
 
+/* Retry-After's seconds (RFC 3261 20.33), at most UINT32_MAX. False: none that can be read. */
+bool sip_retry_after(const struct sip_msg *msg, uint32_t *ret_s);
+
 /* ";name=value" lists. *ret_value is empty when there is no '='; a quoted value keeps its quotes. */
 bool sip_param_next(struct slice *params, struct slice *ret_name, struct slice *ret_value);
 bool sip_param_find(struct slice params, struct slice name, struct slice *ret_value);

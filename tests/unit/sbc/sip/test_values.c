@@ -2,6 +2,7 @@
  * Header names, lists, escapes and the names of methods, transports and statuses. */
 #include <stdio.h>
 
+#include "lib/base/ensure.h"
 #include "tests/unit/sbc/sip/sip_fixture.h"
 
 #include "sbc/sip/sip_priv.h"
@@ -117,6 +118,42 @@ static void finds_tokens(void **state)
 	fixture_fini(&fixture);
 }
 
+/* RFC 3261 20.33's own examples, and what is not one. */
+static void reads_retry_after(void **state)
+{
+	static const struct {
+		const char *value;
+		bool good;
+		uint32_t seconds;
+	} rows[] = {
+		{ "18000;duration=3600", true, 18000 },
+		{ "120 (I'm in a meeting)", true, 120 },
+		{ "0", true, 0 },
+		{ "5(now)", true, 5 },
+		{ "99999999999999999999", true, UINT32_MAX },
+		{ "", false, 0 },
+		{ "-5", false, 0 },
+		{ "5s", false, 0 },
+		{ "Fri, 20 Nov 2026 18:00:00 GMT", false, 0 },
+	};
+	struct fixture fixture;
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		char text[128];
+		uint32_t seconds = 77;
+
+		fixture_init(&fixture);
+		snprintf(text, sizeof(text), "OPTIONS sip:b SIP/2.0\r\nRetry-After: %s\r\n\r\n",
+			 rows[i].value);
+		(void)!fixture_parse(&fixture, slice_text(text));
+		assert_int_equal(sip_retry_after(&fixture.msg, &seconds), rows[i].good);
+		if (rows[i].good)
+			assert_int_equal(seconds, rows[i].seconds);
+		fixture_fini(&fixture);
+	}
+}
+
 static void unescapes(void **state)
 {
 	struct fixture fixture;
@@ -181,7 +218,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_headers), cmocka_unit_test(splits_lists),
-		cmocka_unit_test(finds_tokens),  cmocka_unit_test(unescapes),
+		cmocka_unit_test(finds_tokens), cmocka_unit_test(reads_retry_after),  cmocka_unit_test(unescapes),
 		cmocka_unit_test(escapes),       cmocka_unit_test(names_things),
 	};
 

@@ -10,6 +10,7 @@
 #include "lib/base/wheel.h"
 #include "lib/ctl/ctl.h"
 #include "sbc/dialog/dialog.h"
+#include "sbc/health/health.h"
 #include "sbc/media/media.h"
 #include "sbc/policy/policy.h"
 #include "sbc/route/route.h"
@@ -33,6 +34,7 @@ struct calls_config {
 	struct txn_table *txns;
 	struct rand *rand;
 	struct policy *policy;
+	struct health *health; /* NULL: every gateway may be tried */
 	struct hash_key hash_key;
 	struct hash_key worker_key; /* the same for all workers: Call-ID to worker */
 	uint32_t worker;
@@ -102,6 +104,16 @@ uint32_t calls_sessions(const struct calls *calls, uint32_t *cursor, uint64_t *r
 
 /* EFFECT_REAP came to the end of its turn: frees the call. */
 void calls_reap(struct calls *calls, struct handle call);
+
+/* ---- also for probes ---- */
+/* How a peer in this realm sees us, from the realm's listener for the flow's transport (and local
+ * address, when it is known; otherwise the remote's family); flow->local is filled. The host lives in
+ * the configuration or in the arena. ERR_NOENT: the realm has no such listener; ERR_NOMEM. */
+must_use enum err call_self_find(const struct conf_realm *realm, struct arena *arena,
+				 struct flow *flow, struct dialog_self *ret);
+/* "sip:user@host:port;transport=tcp", of which user may be empty. */
+void call_gateway_uri_write(struct text *text, const struct conf_gateway *gateway,
+			    struct slice user, bool with_transport);
 
 /* ---- the operator ---- */
 /* Live calls from *cursor on, at most `limit`; slices live in the arena. *cursor 0 at the end. */

@@ -152,6 +152,7 @@ struct call {
 	int max_forwards;
 	uint8_t challenges;  /* that the present target was answered already */
 	uint16_t last_code;  /* best failure so far, for the caller */
+	bool last_resort;    /* no target was open when it began: all are tried */
 	bool lingers;        /* recorded, a BYE not answered yet */
 	bool listed_merge;
 	struct map_node merge_node; /* RFC 3261 8.2.2.2 */
@@ -301,6 +302,18 @@ void cancel_send(struct calls *calls, const struct turn *turn, struct handle inv
 void stray_spare(struct calls *calls, struct handle invite_txn, struct slice tag);
 void stray_2xx(struct call *call, const struct turn *turn, const struct effect *effect);
 void stray_on_response(struct calls *calls, const struct turn *turn, const struct effect *effect);
+
+/* gateway.c */
+/* Moves the targets whose gateways are open to the front and returns how many they are; all, when
+ * there is none. */
+uint32_t call_open_targets(struct call *call, const struct turn *turn,
+			   struct route_target *targets, uint32_t count);
+/* The target is still open. */
+bool call_target_admitted(struct call *call, const struct turn *turn,
+			  const struct route_target *target);
+void call_saw_response(struct call *call, const struct turn *turn, const struct sip_msg *msg);
+/* reason: of the failed attempt. */
+void call_saw_failure(struct call *call, const struct turn *turn, const char *reason);
 
 /* leg.c */
 /* How the peer of this leg sees us, from the realm's listener for the flow's transport (and local

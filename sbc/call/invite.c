@@ -229,6 +229,7 @@ static enum err find_targets(struct call *call, const struct turn *turn)
 
 	if (err != OK)
 		return err;
+	count = call_open_targets(call, turn, found, count);
 	if (count > CALL_MAX_TARGETS)
 		count = CALL_MAX_TARGETS;
 	call->targets = arena_array(&call->arena, count, sizeof(*call->targets));
@@ -354,6 +355,10 @@ static bool take_target(struct call *call, const struct turn *turn)
 	while (call->target_next < call->target_count) {
 		struct route_target *target = &call->targets[call->target_next++];
 
+		if (!call_target_admitted(call, turn, target)) {
+			call->last_code = call->last_code ? call->last_code : 503;
+			continue;
+		}
 		call->legs[1].trunk = target->trunk;
 		call->legs[1].realm = call->settings->trunks[target->trunk].realm;
 		call->legs[1].gateway = target->gateway;
@@ -409,7 +414,8 @@ void call_next_target(struct call *call, const struct turn *turn)
 static void try_destination(struct call *call, const struct turn *turn)
 {
 	struct ctl_message *command = NULL;
-	bool first = call->attempt_count == 0;
+	/* The ports were asked for with the first target in mind. */
+	bool first = call->attempt_count == 0 && call->target_next == 1;
 	enum err err;
 
 	attempt_begin(call, turn);
@@ -492,32 +498,10 @@ static void write_caller(struct text *text, const struct call *call, struct slic
 	text_char(text, '>');
 }
 
-static void write_callee_uri(struct text *text, const struct call *call, struct slice called,
-			     bool with_transport)
-{
-	const struct conf_gateway *gateway =
-		&leg_trunk(call, 1)->gateways[call->legs[1].gateway];
-
-	text_slice(text, gateway->sips ? SLICE("sips:") : SLICE("sip:"));
-	if (called.len > 0) {
-		sip_write_user(text, called);
-		text_char(text, '@');
-	}
-	if (gateway->host_is_ip)
-		ip_write_reference(text, &gateway->ip);
-	else
-		text_slice(text, gateway->host);
-	if (gateway->port != 0) {
-		text_char(text, ':');
-		text_u64(text, gateway->port);
-	}
-	if (with_transport && gateway->transport == CONF_TCP)
-		text_lit(text, ";transport=tcp");
-}
-
 static enum err callee_dialog(struct call *call, const struct call_destination *to)
 {
 	const struct route_target *target = present_target(call);
+	const struct conf_gateway *gateway = &leg_trunk(call, 1)->gateways[target->gateway];
 	struct leg *callee = &call->legs[1];
 	struct calls *calls = call->calls;
 	struct flow flow = { .transport = to->transport, .listener = FLOW_NO_LISTENER,
@@ -541,11 +525,11 @@ static enum err callee_dialog(struct call *call, const struct call_destination *
 	callee->dialog.local = text_done(&text);
 	text_init_arena(&text, &call->arena, 96);
 	text_char(&text, '<');
-	write_callee_uri(&text, call, target->called_out, false);
+	call_gateway_uri_write(&text, gateway, target->called_out, false);
 	text_char(&text, '>');
 	callee->dialog.remote = text_done(&text);
 	text_init_arena(&text, &call->arena, 96);
-	write_callee_uri(&text, call, target->called_out, true);
+	call_gateway_uri_write(&text, gateway, target->called_out, true);
 	callee->dialog.remote_target = text_done(&text);
 	callee->dialog.target_room = 0;
 	if (call->arena.exhausted || text.err != OK)
@@ -678,6 +662,7 @@ void call_attempt_failed(struct call *call, const struct turn *turn, uint16_t co
 	bool local = !answered && code != 0 && !slice_eq(slice_text(reason), SLICE("ring_timeout"));
 	const struct conf_trunk *trunk = leg_trunk(call, 1);
 
+	call_saw_failure(call, turn, reason);
 	call_timer_stop(call, TIMER_NO_RESPONSE);
 	call_timer_stop(call, TIMER_RING);
 	call->exchange.client_txn = HANDLE_NONE;
@@ -756,6 +741,7 @@ static void on_provisional(struct call *call, const struct turn *turn, const str
 
 void call_on_invite_response(struct call *call, const struct turn *turn, const struct sip_msg *msg)
 {
+	call_saw_response(call, turn, msg);
 	if (msg->status < 200) {
 		on_provisional(call, turn, msg);
 	} else if (msg->status < 300) {

@@ -3,41 +3,9 @@
  * not see. */
 #include "sbc/call/call_priv.h"
 
-static bool listener_fits(const struct conf_listener *listener, const struct flow *flow)
-{
-	if ((unsigned)listener->transport != flow->transport)
-		return false;
-	if (flow->local.ip.family != IP_NONE)
-		return listener->port == flow->local.port &&
-		       (ip_eq(&listener->address, &flow->local.ip) ||
-			ip_unspecified(&listener->address));
-	return listener->address.family == flow->remote.ip.family;
-}
-
 enum err leg_find_self(struct call *call, unsigned leg, struct flow *flow)
 {
-	const struct conf_realm *realm = leg_realm(call, leg);
-	struct dialog_self *self = &call->legs[leg].self;
-	struct text text;
-
-	for (size_t i = 0; i < realm->listener_count; i++) {
-		const struct conf_listener *listener = &realm->listeners[i];
-
-		if (!listener_fits(listener, flow))
-			continue;
-		if (flow->local.ip.family == IP_NONE)
-			flow->local = (struct endpoint){ listener->address, listener->port };
-		self->port = listener->port;
-		self->transport = flow->transport;
-		self->host = listener->advertise;
-		if (self->host.len > 0)
-			return OK;
-		text_init_arena(&text, &call->arena, 48);
-		ip_write_reference(&text, &listener->address);
-		self->host = text_done(&text);
-		return text.err;
-	}
-	return ERR_NOENT;
+	return call_self_find(leg_realm(call, leg), &call->arena, flow, &call->legs[leg].self);
 }
 
 /* The address that a URI names, if it is one. */

@@ -181,8 +181,22 @@ static bool trunk_visit(struct worker *worker, struct question *question)
 	return true;
 }
 
-static enum err trunk_fill(struct arena *arena, const struct conf_trunk *trunk,
-			   struct ctl_trunk_status *ret)
+static enum err gateway_fill(struct health *health, struct arena *arena,
+			     const struct conf_trunk *trunk, const struct conf_gateway *gateway,
+			     struct ctl_gateway_status *ret)
+{
+	struct health_view view;
+
+	health_read(health, trunk, gateway, &view);
+	ret->state = slice_text(health_state_name(view.state));
+	ret->last_code = view.last_code;
+	ret->rtt_us = view.rtt_us;
+	ret->changed_unix_ms = view.changed_unix_ms;
+	return arena_keep(arena, gateway->uri, &ret->uri);
+}
+
+static enum err trunk_fill(struct health *health, struct arena *arena,
+			   const struct conf_trunk *trunk, struct ctl_trunk_status *ret)
 {
 	enum err err = arena_keep(arena, trunk->name, &ret->name);
 
@@ -190,10 +204,8 @@ static enum err trunk_fill(struct arena *arena, const struct conf_trunk *trunk,
 	if (!ret->gateways)
 		return ERR_NOMEM;
 	ret->gateways_count = (uint32_t)trunk->gateway_count;
-	for (size_t i = 0; i < trunk->gateway_count && err == OK; i++) {
-		err = arena_keep(arena, trunk->gateways[i].uri, &ret->gateways[i].uri);
-		ret->gateways[i].state = SLICE("unknown"); /* nothing probes them yet */
-	}
+	for (size_t i = 0; i < trunk->gateway_count && err == OK; i++)
+		err = gateway_fill(health, arena, trunk, &trunk->gateways[i], &ret->gateways[i]);
 	return err;
 }
 
@@ -211,9 +223,10 @@ static size_t trunk_max_bytes(const struct conf_trunk *trunk)
 /* From the cursor on, until the page has `limit` trunks or one more might not fit into a message. A
  * new configuration between two pages moves the places: a trunk may then be missing or come twice,
  * which the next look puts right. */
-static enum err trunk_page_fill(const struct settings *settings, const struct ctl_trunk_query *query,
+static enum err trunk_page_fill(const struct core *core, const struct ctl_trunk_query *query,
 				struct arena *arena, struct ctl_trunk_page *page)
 {
+	const struct settings *settings = core->workers[0].settings;
 	uint32_t limit = query->limit > 0 ? query->limit : TRUNK_PAGE_MAX;
 	size_t left = CTL_MAX_BYTES - 64;
 	enum err err = OK;
@@ -234,7 +247,7 @@ static enum err trunk_page_fill(const struct settings *settings, const struct ct
 			break;
 		}
 		left -= bytes;
-		err = trunk_fill(arena, trunk, &page->trunks[page->trunks_count++]);
+		err = trunk_fill(core->health, arena, trunk, &page->trunks[page->trunks_count++]);
 	}
 	return err;
 }
@@ -242,14 +255,13 @@ static enum err trunk_page_fill(const struct settings *settings, const struct ct
 static void on_trunk_query(struct core *core, struct ctl_peer *peer,
 			   const struct ctl_message *message)
 {
-	const struct settings *settings = core->workers[0].settings;
 	struct question *question = question_new(core, peer, message->request, trunk_visit);
 	enum err err;
 
 	if (!question)
 		return;
 	question->answer.type = CTL_trunk_page;
-	err = trunk_page_fill(settings, &message->trunk_query, &question->arena,
+	err = trunk_page_fill(core, &message->trunk_query, &question->arena,
 			      &question->answer.trunk_page);
 	if (err == OK)
 		question_ask(question);

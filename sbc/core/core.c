@@ -79,6 +79,8 @@ enum err core_create(const struct core_config *config, struct core **ret)
 	stats_path = proc_path(&core->arena, config->conf->run_dir, "sbcd.stats");
 	err = stats_path ? stats_create(stats_path, "sbcd", core->worker_count, &core->stats) :
 			   ERR_NOMEM;
+	if (err == OK)
+		err = health_create(&core->health);
 	if (err == OK) {
 		figures_init(core);
 		core->workers = calloc(core->worker_count, sizeof(*core->workers));
@@ -151,6 +153,8 @@ void core_destroy(struct core **core)
 	for (uint32_t i = 0; c->workers && i < c->worker_count; i++)
 		if (c->workers[i].core)
 			worker_fini(&c->workers[i]);
+	prober_destroy(&c->prober);
+	health_destroy(&c->health);
 	free(c->workers);
 	stats_destroy(&c->stats);
 	arena_fini(&c->arena);

@@ -27,6 +27,8 @@
 #define CORE_MAX_WORKERS 64u
 #define CORE_MAX_LISTENERS 256u
 #define CORE_MAX_PEERS 16u
+/* What the listeners can send on. */
+#define CORE_TRANSPORTS (RESOLVE_BIT(SIP_UDP) | RESOLVE_BIT(SIP_TCP))
 
 struct core;
 
@@ -108,6 +110,8 @@ struct core {
 	uint32_t worker_count;
 	struct stats *stats;
 	struct figures figures;
+	struct health *health; /* of gateways; shared by the workers */
+	struct prober *prober; /* worker 0's */
 	struct ctl_server *server;
 	struct ctl_hello hello;
 	uint64_t instance;
@@ -154,6 +158,17 @@ must_use enum err worker_apply(struct worker *worker, struct settings *settings,
 must_use enum err names_init(struct worker *worker);
 /* Resolves a gateway's name; the answer goes to the call. */
 void worker_resolve(struct worker *worker, const struct effect *effect);
+
+/* ---- probe.c, prober.c: the gateways' health ---- */
+struct prober;
+must_use enum err prober_create(struct worker *worker, struct prober **ret);
+/* After the worker's transactions: what is under way is not told. */
+void prober_destroy(struct prober **prober);
+/* A new snapshot is in force in worker 0. */
+void prober_apply(struct prober *prober, const struct settings *settings);
+/* Hands of dispatch.h: the end of a probe; in any worker, what a call saw. */
+void probe_on_txn(void *worker, const struct turn *turn, const struct effect *effect);
+void prober_on_evidence(void *worker, const struct turn *turn, const struct effect *effect);
 
 /* ---- link.c: the relay ---- */
 must_use enum err link_init(struct worker *worker);

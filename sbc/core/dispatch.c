@@ -208,7 +208,10 @@ static void execute(const struct rooms *rooms, const struct turn *turn,
 	case EFFECT_TXN_TIMEOUT:
 	case EFFECT_TXN_ERROR:
 	case EFFECT_TXN_ACK_TIMEOUT:
-		calls_on_txn(rooms->calls, turn, effect);
+		if (effect->txn.user.purpose == TXN_USER_PROBE)
+			hands->probe(rooms->owner, turn, effect);
+		else
+			calls_on_txn(rooms->calls, turn, effect);
 		break;
 	case EFFECT_RELAY: {
 		struct ctl_message message = *effect->relay.message;
@@ -224,6 +227,10 @@ static void execute(const struct rooms *rooms, const struct turn *turn,
 		break;
 	case EFFECT_REAP:
 		calls_reap(rooms->calls, effect->reap);
+		break;
+	case EFFECT_EVIDENCE:
+		if (hands->evidence)
+			hands->evidence(rooms->owner, turn, effect);
 		break;
 	}
 }

@@ -26,6 +26,10 @@ struct hands {
 	void (*record)(void *owner, const struct turn *turn, const struct ctl_call_info *info);
 	void (*rejected)(void *owner, const struct sip_msg *msg, const struct flow *flow,
 			 enum reject_reason reason);
+	/* What became of a probe's transaction, and what a call saw of a gateway. Both may be NULL
+	 * where nothing is probed. */
+	void (*probe)(void *owner, const struct turn *turn, const struct effect *effect);
+	void (*evidence)(void *owner, const struct turn *turn, const struct effect *effect);
 };
 
 /* Borrowed from whoever has them, for one turn. */

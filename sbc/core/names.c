@@ -42,7 +42,7 @@ void worker_resolve(struct worker *worker, const struct effect *effect)
 		.transport = (enum sip_transport)effect->resolve.transport,
 		.transport_given = effect->resolve.transport_given,
 		.sips = effect->resolve.sips,
-		.transports = RESOLVE_BIT(SIP_UDP) | RESOLVE_BIT(SIP_TCP),
+		.transports = CORE_TRANSPORTS,
 	};
 	struct resolve_answer answer;
 	enum err err;

@@ -71,7 +71,9 @@ static struct rooms worker_rooms(struct worker *worker)
 					    .relay = hand_relay,
 					    .resolve = hand_resolve,
 					    .record = hand_record,
-					    .rejected = hand_rejected };
+					    .rejected = hand_rejected,
+					    .probe = probe_on_txn,
+					    .evidence = prober_on_evidence };
 
 	return (struct rooms){
 		.txns = worker->txns,

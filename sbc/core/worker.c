@@ -142,6 +142,7 @@ static enum err worker_init_rooms(struct worker *worker)
 				      .txns = worker->txns,
 				      .rand = &worker->rand,
 				      .policy = worker->policy,
+				      .health = core->health,
 				      .hash_key = key,
 				      .worker_key = core->worker_key,
 				      .worker = worker->index,
@@ -190,6 +191,8 @@ enum err worker_init(struct core *core, uint32_t index)
 		err = names_init(worker);
 	if (err == OK)
 		err = worker_init_journal(worker);
+	if (err == OK && index == 0)
+		err = prober_create(worker, &core->prober);
 	if (err != OK)
 		return err;
 	loop_set_wheel(worker->loop, &worker->wheel, turn_on_timers, worker);
@@ -282,6 +285,8 @@ enum err worker_apply(struct worker *worker, struct settings *settings, size_t *
 	if (worker->settings)
 		settings_release(&worker->settings);
 	worker->settings = settings;
+	if (worker->index == 0)
+		prober_apply(worker->core->prober, settings);
 	if (worker->link.client)
 		link_send_realms(worker);
 	return OK;

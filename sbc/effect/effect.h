@@ -22,6 +22,7 @@ struct flow {
 };
 
 /* Whom a transaction tells: the owner's own numbers, carried back unchanged. */
+#define TXN_USER_PROBE 0xffu /* purpose, where the owner is no call but a probe of a gateway */
 struct txn_user {
 	struct handle owner;
 	uint32_t leg;
@@ -38,9 +39,12 @@ enum effect_kind {
 	EFFECT_RESOLVE,         /* RFC 3263 for a host name; the answer comes back likewise */
 	EFFECT_RECORD,          /* a finished call for the journal */
 	EFFECT_REAP,            /* the call of this handle ended: free it at the turn's end */
+	EFFECT_EVIDENCE,        /* what a call saw of a gateway */
 };
 
 struct sip_msg;
+struct conf_trunk;
+struct conf_gateway;
 
 struct effect {
 	struct effect *next;
@@ -72,6 +76,13 @@ struct effect {
 		} resolve;
 		const struct ctl_call_info *record;
 		struct handle reap;
+		struct {
+			const struct conf_trunk *trunk;
+			const struct conf_gateway *gateway;
+			uint8_t event;          /* enum health_event */
+			uint16_t code;          /* of the response; 0: there was none */
+			uint32_t retry_after_s; /* of a 503 */
+		} evidence;
 	};
 };
 

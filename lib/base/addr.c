@@ -111,16 +111,31 @@ enum err endpoint_parse(struct slice text, struct endpoint *ret)
 	return err;
 }
 
+static void ipv4_write(struct text *text, const uint8_t bytes[4])
+{
+	char quad[16];
+	size_t len = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned octet = bytes[i];
+
+		if (i > 0)
+			quad[len++] = '.';
+		if (octet >= 100)
+			quad[len++] = (char)('0' + octet / 100);
+		if (octet >= 10)
+			quad[len++] = (char)('0' + octet / 10 % 10);
+		quad[len++] = (char)('0' + octet % 10);
+	}
+	text_bytes(text, quad, len);
+}
+
 void ip_write(struct text *text, const struct ip_addr *ip)
 {
 	char storage[INET6_ADDRSTRLEN];
 
 	if (ip->family == IP_V4) {
-		for (unsigned i = 0; i < 4; i++) {
-			if (i > 0)
-				text_char(text, '.');
-			text_u64(text, ip->bytes[i]);
-		}
+		ipv4_write(text, ip->bytes);
 	} else if (ip->family == IP_V6) {
 		inet_ntop(AF_INET6, ip->bytes, storage, sizeof(storage));
 		text_slice(text, slice_text(storage));

@@ -138,7 +138,8 @@ void rand_text(struct rand *rand, struct text *text, size_t len)
 
 		rand_bytes(rand, bytes, n);
 		for (size_t i = 0; i < n; i++)
-			text_char(text, alphabet[bytes[i] & 31]);
+			bytes[i] = (unsigned char)alphabet[bytes[i] & 31];
+		text_bytes(text, (const char *)bytes, n);
 		len -= n;
 	}
 }

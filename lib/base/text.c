@@ -13,14 +13,17 @@ void text_init(struct text *text, char *storage, size_t cap)
 void text_init_arena(struct text *text, struct arena *arena, size_t first_bytes)
 {
 	*text = (struct text){ .arena = arena };
-	text->p = arena_alloc(arena, first_bytes);
+	/* Written before it is read: no need of zeroes. */
+	text->p = arena_reserve(arena, first_bytes);
 	text->cap = first_bytes;
-	if (!text->p)
+	if (text->p)
+		arena_commit(arena, first_bytes);
+	else
 		text->err = ERR_NOMEM;
 }
 
 /* Makes room for `more` bytes. In an arena the text moves to a block of twice the size. */
-static bool text_room(struct text *text, size_t more)
+bool text_room(struct text *text, size_t more)
 {
 	size_t cap;
 	char *p;
@@ -36,28 +39,16 @@ static bool text_room(struct text *text, size_t more)
 	cap = text->cap > 0 ? text->cap * 2 : 64;
 	while (cap < text->len + more)
 		cap *= 2;
-	p = arena_alloc(text->arena, cap);
+	p = arena_reserve(text->arena, cap);
 	if (!p) {
 		text->err = ERR_NOMEM;
 		return false;
 	}
+	arena_commit(text->arena, cap);
 	memcpy(p, text->p, text->len);
 	text->p = p;
 	text->cap = cap;
 	return true;
-}
-
-void text_bytes(struct text *text, const char *p, size_t len)
-{
-	if (len == 0 || !text_room(text, len))
-		return;
-	memcpy(text->p + text->len, p, len);
-	text->len += len;
-}
-
-void text_char(struct text *text, char c)
-{
-	text_bytes(text, &c, 1);
 }
 
 void text_u64(struct text *text, uint64_t value)

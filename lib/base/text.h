@@ -20,8 +20,24 @@ void text_init(struct text *text, char *storage, size_t cap);
  * from that arena, or growth copies. */
 void text_init_arena(struct text *text, struct arena *arena, size_t first_bytes);
 
-void text_bytes(struct text *text, const char *p, size_t len);
-void text_char(struct text *text, char c);
+/* Makes room for `more` bytes or fails; the inline writers call it when the storage is full. */
+bool text_room(struct text *text, size_t more);
+
+static inline void text_bytes(struct text *text, const char *p, size_t len)
+{
+	if (len == 0 || text->err != OK)
+		return;
+	if (text->cap - text->len < len && !text_room(text, len))
+		return;
+	memcpy(text->p + text->len, p, len);
+	text->len += len;
+}
+
+static inline void text_char(struct text *text, char c)
+{
+	text_bytes(text, &c, 1);
+}
+
 void text_u64(struct text *text, uint64_t value);
 void text_i64(struct text *text, int64_t value);
 void text_hex(struct text *text, const void *bytes, size_t len);

@@ -259,6 +259,9 @@ static void answer_one(struct connection *connection, uint32_t id,
 {
 	struct ctl_message answer = *worker_answer;
 
+	/* Number 0 asked for no answer; a refusal is told all the same. */
+	if (id == 0 && answer.type != CTL_failure)
+		return;
 	answer.request = id;
 	if (ctl_send(connection->peer, &answer) != OK)
 		refuse(connection, id, ERR_LIMIT, "the answer is too long");

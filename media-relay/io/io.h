@@ -24,6 +24,7 @@ struct io_port {
 	uint32_t stray; /* datagrams since it is not in use */
 	uint8_t dscp;
 	bool deaf; /* the filter is on */
+	bool used; /* by a session, since it was opened */
 	bool open;
 };
 

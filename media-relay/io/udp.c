@@ -149,7 +149,9 @@ void io_port_use(struct io_port *port, void *flow, uint8_t dscp)
 {
 	int unused = 0;
 
-	port_drain(port);
+	if (port->used) /* a fresh socket holds nothing of an earlier call */
+		port_drain(port);
+	port->used = true;
 	if (port->deaf && setsockopt(port->watch.fd, SOL_SOCKET, SO_DETACH_FILTER, &unused,
 				     sizeof(unused)) == 0)
 		port->deaf = false;

@@ -238,6 +238,9 @@ void calls_on_timer(struct calls *calls, const struct turn *turn, struct timer *
 		call_abandon_invite(call, turn, SLICE_NONE);
 		call_attempt_failed(call, turn, 480, "ring_timeout");
 		break;
+	case TIMER_TRYING:
+		call_reply_code(call, turn, call->exchange.from, call->exchange.server_txn, 100);
+		break;
 	case TIMER_PROVISIONAL:
 		txn_resend(calls->config.txns, call->exchange.server_txn, turn->out);
 		call_timer_start(call, TIMER_PROVISIONAL, turn, CALL_PROVISIONAL_MS);

@@ -77,6 +77,8 @@ void calls_on_cancel(struct calls *calls, const struct turn *turn, const struct 
 /* Effects of the transaction layer: responses, timeouts, transport errors, missing ACKs. */
 void calls_on_txn(struct calls *calls, const struct turn *turn, const struct effect *effect);
 
+/* EFFECT_RELAY with this purpose wants no answer. */
+#define CALL_RELAY_NO_ANSWER 0u
 /* The relay's answer to an EFFECT_RELAY; message NULL: the relay is gone. */
 void calls_on_relay(struct calls *calls, const struct turn *turn, struct handle owner,
 		    uint32_t purpose, const struct ctl_message *message);

@@ -14,6 +14,7 @@
 #define CALL_MAGIC 0x63616c6cu
 #define CALL_RELAY_WAIT_MS 2000u      /* for the relay's answer to a question */
 #define CALL_PROVISIONAL_MS 60000u    /* RFC 3261 13.3.1.1: a 1xx each minute */
+#define CALL_TRYING_MS 150u           /* 17.2.1: a 100 unless another answer comes in 200 ms */
 #define CALL_ACK_WAIT_MS (64 * SIP_T1_MS)
 
 enum call_state {
@@ -28,6 +29,7 @@ enum call_state {
 enum call_timer {
 	TIMER_NO_RESPONSE, /* no 1xx from this target: the next one */
 	TIMER_RING,        /* Timer C and the trunk's patience */
+	TIMER_TRYING,      /* nothing was answered yet: 100 (RFC 3261 17.2.1) */
 	TIMER_PROVISIONAL, /* repeat the 1xx */
 	TIMER_RESEND_2XX,  /* 13.3.1.4 */
 	TIMER_RELAY,       /* the relay does not answer */
@@ -35,7 +37,7 @@ enum call_timer {
 };
 
 enum call_purpose { /* what an answer of the relay or the resolver is for */
-	PURPOSE_NONE,
+	PURPOSE_NONE = CALL_RELAY_NO_ANSWER,
 	PURPOSE_OFFER,      /* ports for the initial offer */
 	PURPOSE_AGAIN,      /* ports for the next target */
 	PURPOSE_LATE_OFFER, /* ports for the callee's offer in a 2xx */

@@ -189,7 +189,9 @@ void calls_on_request(struct calls *calls, const struct turn *turn, const struct
 	}
 	dialog->remote_cseq = msg->cseq.number;
 	/* The peer is where it was heard last: a new connection, a NAT that moved it. */
-	if (flow->transport != SIP_UDP || leg_trunk(call, dialog->leg)->nat)
+	if (flow->transport != SIP_UDP || leg_trunk(call, dialog->leg)->nat) {
 		dialog->flow = *flow;
+		leg_find_next_hop(call, dialog->leg);
+	}
 	on_method(call, turn, dialog->leg, msg, txn);
 }

@@ -47,11 +47,15 @@ static bool acceptable(struct calls *calls, const struct turn *turn, const struc
 static struct hash128 merge_key(const struct calls *calls, const struct turn *turn,
 				const struct sip_msg *msg)
 {
-	struct slice joined =
-		arena_printf(turn->arena, "%.*s\n%.*s\n%u", SLICE_ARG(msg->from_tag),
-			     SLICE_ARG(msg->call_id), msg->cseq.number);
+	struct text joined;
 
-	return hash128(&calls->config.hash_key, joined);
+	text_init_arena(&joined, turn->arena, 256);
+	text_slice(&joined, msg->from_tag);
+	text_char(&joined, '\n');
+	text_slice(&joined, msg->call_id);
+	text_char(&joined, '\n');
+	text_u64(&joined, msg->cseq.number);
+	return hash128(&calls->config.hash_key, text_done(&joined));
 }
 
 /* The user part without its parameters (a tel: number's phone-context, RFC 3261 19.1.6), unescaped. */
@@ -306,7 +310,7 @@ void calls_on_invite(struct calls *calls, const struct turn *turn, const struct 
 		call_refuse(call, turn, txn, 483, "too_many_hops");
 		return;
 	}
-	call_reply_code(call, turn, 0, txn, 100);
+	call_timer_start(call, TIMER_TRYING, turn, CALL_TRYING_MS);
 	dialog_list(&calls->dialogs, &call->legs[0].dialog);
 	take_offer(call, turn, msg, txn);
 }

@@ -63,7 +63,8 @@ struct slice leak_find(const struct leak_set *set, struct slice bytes)
 			continue;
 		for (uint32_t i = 0; i < set->count; i++)
 			for (size_t back = 0; back < STRIDE && back <= at; back++)
-				if (stands_at(set->needles[i], bytes, at - back))
+				if (memcmp(set->needles[i].p + back, bytes.p + at, STRIDE) == 0 &&
+				    stands_at(set->needles[i], bytes, at - back))
 					return set->needles[i];
 	}
 	return SLICE_NONE;

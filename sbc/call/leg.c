@@ -31,8 +31,9 @@ void leg_find_next_hop(struct call *call, unsigned leg)
 	struct endpoint to;
 	bool lr;
 
-	/* Behind a NAT, and on a connection, the flow is the only way that is known to work. */
-	if (leg_trunk(call, leg)->nat || dialog->flow.transport != SIP_UDP)
+	/* Behind a NAT the flow is the only way that is known to work. On a stream the open
+	 * connection comes first anyway; this is where a new one would go. */
+	if (leg_trunk(call, leg)->nat)
 		return;
 	if (dialog->route_count > 0) {
 		if (sip_address_parse(dialog->routes[0], &route) != OK)

@@ -92,7 +92,7 @@ void call_on_reinvite(struct call *call, const struct turn *turn, unsigned leg,
 	};
 	txn_set_user(call->calls->config.txns, txn, (struct txn_user){ .owner = call->self });
 	if (msg->method == SIP_INVITE)
-		call_reply_code(call, turn, leg, txn, 100);
+		call_timer_start(call, TIMER_TRYING, turn, CALL_TRYING_MS);
 	if (command)
 		call_relay(call, turn, PURPOSE_REOFFER, command);
 	else

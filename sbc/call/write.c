@@ -89,6 +89,8 @@ bool call_reply(struct call *call, const struct turn *turn, unsigned leg, struct
 
 	if (!head)
 		return false;
+	if (handle_eq(txn, call->exchange.server_txn))
+		call_timer_stop(call, TIMER_TRYING);
 	text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
 	sip_reply_write(&text, head, reply->status, SLICE_NONE,
 			reply->status == 100 ? SLICE_NONE : call->legs[leg].dialog.local_tag,

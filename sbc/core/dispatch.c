@@ -93,8 +93,9 @@ static void on_new_request(const struct rooms *rooms, const struct turn *turn,
 	static const uint16_t answers[SIP_METHOD_COUNT] = {
 		[SIP_UNKNOWN_METHOD] = 501, [SIP_OPTIONS] = 200, [SIP_BYE] = 481,
 		[SIP_INFO] = 481,	    [SIP_UPDATE] = 481,	 [SIP_PRACK] = 481,
-		[SIP_REGISTER] = 405,	    [SIP_REFER] = 405,	 [SIP_NOTIFY] = 405,
-		[SIP_SUBSCRIBE] = 405,	    [SIP_MESSAGE] = 405, [SIP_PUBLISH] = 405,
+		[SIP_REFER] = 405,	    [SIP_NOTIFY] = 405,	 [SIP_SUBSCRIBE] = 405,
+		[SIP_MESSAGE] = 405,	    [SIP_PUBLISH] = 405,
+		[SIP_REGISTER] = 403, /* nobody may register here */
 	};
 	uint16_t status = answers[msg->method];
 

@@ -32,9 +32,15 @@ void link_send(struct worker *worker, struct handle owner, uint32_t purpose,
 	struct link *link = &worker->link;
 	struct ctl_peer *peer = ctl_client_peer(link->client);
 	struct handle handle;
-	struct pending *pending = peer ? pool_take(&link->pendings, &handle) : NULL;
+	struct pending *pending;
 	struct turn turn = turn_now(worker);
 
+	if (peer && purpose == CALL_RELAY_NO_ANSWER) {
+		message->request = 0;
+		(void)!ctl_send(peer, message); /* a lost line is told of by itself */
+		return;
+	}
+	pending = peer ? pool_take(&link->pendings, &handle) : NULL;
 	if (pending) {
 		if (++link->next_request == 0)
 			link->next_request = 1;

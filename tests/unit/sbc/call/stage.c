@@ -257,7 +257,6 @@ void stage_talk(struct stage *stage)
 	struct slice answer;
 
 	stage_invite(stage, SDP_A);
-	stage_take(stage, PBX, "SIP/2.0 100 ");
 	invite = stage_take(stage, GW_1, "INVITE ");
 	stage_answer(stage, GW_1, invite, 200, "tag-of-b", SDP_B);
 	stage_take(stage, GW_1, "ACK ");

@@ -41,7 +41,7 @@ void ctl_peer_refuse(struct ctl_peer *peer, enum err err)
 		return;
 	peer->hub->malformed++;
 	log_write(peer->hub->log, LOG_LEVEL_WARNING, EVENT_ctl_malformed,
-		  LOG_S("program", peer->hello.program), LOG_T("why", err_text(err)));
+		  LOG_S("peer_program", peer->hello.program), LOG_T("why", err_text(err)));
 	ctl_peer_close(peer);
 }
 
@@ -249,7 +249,7 @@ static void peer_hello(struct ctl_peer *peer, const struct ctl_hello *hello)
 	peer->state = PEER_UP;
 	peer->was_up = true;
 	log_write(hub->log, LOG_LEVEL_INFO, EVENT_ctl_connected,
-		  LOG_S("program", peer->hello.program), LOG_S("node", peer->hello.node),
+		  LOG_S("peer_program", peer->hello.program), LOG_S("node", peer->hello.node),
 		  LOG_U("worker", peer->hello.worker));
 	if (hub->handlers->up)
 		hub->handlers->up(hub->owner, peer, &peer->hello);
@@ -335,7 +335,7 @@ static void peer_reap(struct ctl_peer *peer)
 
 	peer_shut(peer);
 	log_write(hub->log, LOG_LEVEL_INFO, EVENT_ctl_closed,
-		  LOG_S("program", peer->hello.program), LOG_U("worker", peer->hello.worker));
+		  LOG_S("peer_program", peer->hello.program), LOG_U("worker", peer->hello.worker));
 	if (peer->was_up && hub->handlers->down)
 		hub->handlers->down(hub->owner, peer);
 	hub->reaped(peer);

@@ -139,7 +139,7 @@ void owner_away(struct control *control, struct owner *owner)
 	arena_fini(&owner->sync_arena);
 	if (owner->entry_count > 0)
 		log_write(control->options.log, LOG_LEVEL_INFO, EVENT_session_orphaned,
-			  LOG_S("program", owner->program_name), LOG_U("worker", owner->worker),
+			  LOG_S("peer_program", owner->program_name), LOG_U("worker", owner->worker),
 			  LOG_U("sessions", owner->entry_count), LOG_T("why", "away"));
 	for (unsigned i = 0; i < control->options.workers; i++)
 		post_lease(control, i, &command);
@@ -215,7 +215,7 @@ static void sync_end(struct control *control, struct owner *owner, uint32_t requ
 	}
 	if (orphans > 0)
 		log_write(control->options.log, LOG_LEVEL_WARNING, EVENT_session_orphaned,
-			  LOG_S("program", owner->program_name), LOG_U("worker", owner->worker),
+			  LOG_S("peer_program", owner->program_name), LOG_U("worker", owner->worker),
 			  LOG_U("sessions", orphans), LOG_T("why", "not_named"));
 }
 

@@ -35,7 +35,7 @@ static void on_up(void *owner, struct ctl_peer *peer, const struct ctl_hello *he
 	struct core *core = owner;
 
 	log_write(core->config.log, LOG_LEVEL_INFO, EVENT_ctl_connected,
-		  LOG_S("program", hello->program));
+		  LOG_S("peer_program", hello->program));
 	for (size_t i = 0; i < CORE_MAX_PEERS; i++) {
 		if (core->peers[i].peer)
 			continue;

@@ -109,7 +109,7 @@ static void on_up(void *owner, struct ctl_peer *peer, const struct ctl_hello *he
 
 	worker->link.up = true;
 	log_write(worker->core->config.log, LOG_LEVEL_INFO, EVENT_relay_up,
-		  LOG_U("worker", worker->index), LOG_S("program", hello->program));
+		  LOG_U("worker", worker->index), LOG_S("peer_program", hello->program));
 	link_send_realms(worker);
 	send_sync(worker, peer);
 	arena_reset(&worker->arena);

@@ -14,10 +14,12 @@
 
 #define SERVER_MAX_PEERS 256u
 #define SERVER_BACKLOG 64
+#define PAUSE_MS 100u /* when there is no descriptor for a peer that waits */
 
 struct ctl_server {
 	struct ctl_hub hub;
 	struct loop_io io;
+	struct loop_timer pause;
 	struct pool peers;
 	struct sockaddr_un address;
 	dev_t device; /* of the socket's file, so that only our own is taken away */
@@ -71,15 +73,26 @@ static void server_take(struct ctl_server *server, int fd)
 	}
 }
 
+static void on_pause_end(struct loop *loop, void *owner)
+{
+	struct ctl_server *server = owner;
+
+	if (loop_watch(loop, &server->io, EPOLLIN) != OK)
+		loop_timer_start(loop, &server->pause, PAUSE_MS);
+}
+
 static void on_accept(struct loop *loop, void *owner, uint32_t events)
 {
 	struct ctl_server *server = owner;
 	int fd = accept4(server->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	(void)loop;
 	(void)events;
 	if (fd >= 0)
 		server_take(server, fd);
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
+		 loop_watch(loop, &server->io, 0) == OK)
+		/* The peer that waits would wake us for ever. */
+		loop_timer_start(loop, &server->pause, PAUSE_MS);
 }
 
 /* Removes a socket's file that nobody listens on. ERR_EXISTS: somebody does, or it is another kind
@@ -143,6 +156,7 @@ enum err ctl_server_create(struct loop *loop, struct log *log, const char *path,
 					.server = true,
 					.reaped = on_reaped };
 	server->io = (struct loop_io){ .fd = -1, .fn = on_accept, .owner = server };
+	server->pause = (struct loop_timer){ .fn = on_pause_end, .owner = server };
 	err = ctl_hub_start(&server->hub);
 	if (err != OK) {
 		free(server);
@@ -171,6 +185,7 @@ void ctl_server_destroy(struct ctl_server **server)
 	if (!it)
 		return;
 	*server = NULL;
+	loop_timer_stop(it->hub.loop, &it->pause);
 	ctl_hub_stop(&it->hub);
 	if (it->io.fd >= 0) {
 		loop_forget(it->hub.loop, &it->io);

@@ -140,7 +140,7 @@ static void check_leaks(struct sim *sim, const struct flow *flow, struct slice b
 static void check_sdp(struct sim *sim, struct slice bytes)
 {
 	struct watch *watch = watch_get(sim, raw_field(bytes, "Call-ID"), SLICE("sdp"));
-	struct watch *same = watch_get(sim, raw_start(bytes), raw_branch(bytes));
+	struct watch *same = watch_get(sim, raw_body(bytes), raw_branch(bytes));
 	struct slice body = raw_body(bytes);
 	size_t end = slice_find(body, SLICE("\r\ns="));
 	char line[256];

@@ -54,6 +54,7 @@ static struct party *party_new(struct world *world, const struct endpoint *at,
 	party->next = *bucket;
 	*bucket = party;
 	party->actions = peer_between(world, 0, 5);
+	party->pace_ms = peer_chance(world, 80) ? 5000 : 90000;
 	return party;
 }
 
@@ -76,10 +77,15 @@ static const char *offer_write(struct party *party, char *storage)
 	char ip[48];
 
 	ip_of(party, ip, sizeof(ip));
+	if (peer_chance(world, 1)) {
+		snprintf(storage, SDP_BYTES, "v=0\r\nthis is no SDP\r\n");
+		return storage;
+	}
 	snprintf(storage, SDP_BYTES,
 		 "v=0\r\no=ua 1%u %u IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n"
-		 "m=audio %u RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=%s\r\n%s",
+		 "m=audio %u RTP/AVP %s 101\r\na=rtpmap:101 telephone-event/8000\r\na=%s\r\n%s",
 		 party->call, ++party->sdp_version, ip, ip, peer_between(world, 2000, 2999) * 2,
+		 peer_chance(world, 85) ? "0 8" : "8",
 		 directions[peer_between(world, 0, 3)],
 		 peer_chance(world, 15) ? "m=video 9000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n" :
 					  "");
@@ -97,6 +103,8 @@ static const char *answer_write(struct party *party, struct slice offer, char *s
 	len = (size_t)snprintf(storage, SDP_BYTES,
 			       "v=0\r\no=ua 1%u %u IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n",
 			       party->call, ++party->sdp_version, ip, ip);
+	if (peer_chance(world, 1))
+		return storage; /* no m-line where there must be some */
 	for (size_t at = 0; at + 3 < offer.len; at++) {
 		bool video;
 		bool off;
@@ -139,6 +147,14 @@ void peer_call(struct world *world, unsigned call, unsigned from, const char *ca
 				     late ? NULL : offer_write(party, sdp));
 	party->invite->late = late;
 	party->invite->never_ack = peer_chance(world, 3);
+	if (peer_chance(world, 2)) { /* the same request by another path */
+		char *copy = party->invite->bytes;
+		size_t at = slice_find(slice_text(copy), SLICE("z9hG4bKpeer"));
+
+		copy[at + 9] = 'x';
+		(void)!sim_net_send(world->net, &party->invite->flow, slice_text(copy));
+		copy[at + 9] = 'e';
+	}
 	if (peer_chance(world, 20)) {
 		party->bye_in_early = peer_chance(world, 25);
 		act_after(party, peer_between(world, 1, peer_chance(world, 50) ? 200 : 6000));
@@ -191,12 +207,16 @@ static void caller_up(struct party *party, struct peer_txn *txn, struct slice by
 	assert_true(slice_eq(raw_tag(bytes, "To"), slice_text(party->dialog.remote_tag)));
 	party->up_once = true;
 	if (!txn->never_ack)
-		peer_ack(txn, txn->late && first ? answer_write(party, raw_body(bytes), sdp) : NULL);
+		peer_ack(txn, txn->late && first && !peer_chance(party->world, 5) ?
+				      answer_write(party, raw_body(bytes), sdp) :
+				      NULL);
 	if (party->state == PARTY_OVER || party->state == PARTY_UP)
 		return;
 	party->state = PARTY_UP;
 	if (txn->cancelled)
 		hang_up(party);
+	else if (txn->never_ack) /* until the border has lost its patience */
+		act_after(party, 60000);
 	else
 		act_after(party, peer_between(party->world, 1, 4000));
 }
@@ -270,6 +290,18 @@ static void callee_begin(struct world *world, const struct flow *flow, struct sl
 							 peer_between(world, 0, 300));
 }
 
+/* The INVITE once more, with the credentials that were asked for. */
+static void callee_again(struct party *party, const struct flow *flow, struct slice bytes)
+{
+	party->state = PARTY_TRYING;
+	party->step = 0;
+	party->kind = CALLEE_ANSWERS;
+	party->bodies[0] = 0;
+	party->invite = peer_server(party, flow, bytes);
+	party->invite->late = raw_body(bytes).len == 0;
+	act_after(party, peer_between(party->world, 0, 300));
+}
+
 static const char *callee_sdp(struct party *party, char *storage)
 {
 	struct peer_txn *invite = party->invite;
@@ -287,7 +319,9 @@ static void callee_final(struct party *party)
 
 	if (party->kind == CALLEE_REFUSES) {
 		peer_respond(party->invite, codes[peer_between(world, 0, 10)],
-			     party->dialog.local_tag, NULL, NULL);
+			     party->dialog.local_tag,
+			     "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n",
+			     NULL);
 		party->state = PARTY_OVER;
 		return;
 	}
@@ -408,6 +442,7 @@ static void start_reinvite(struct party *party)
 
 static void in_dialog_act(struct party *party)
 {
+	static const char *const odd[] = { "PRACK", "REFER", "NOTIFY", "STRANGE" };
 	struct world *world = party->world;
 
 	if (party->actions == 0) {
@@ -415,18 +450,22 @@ static void in_dialog_act(struct party *party)
 		return;
 	}
 	party->actions--;
-	switch (peer_between(world, 0, 5)) {
+	switch (peer_between(world, 0, 6)) {
 	case 0:
 		peer_request(party, "INFO", NULL, NULL);
 		break;
 	case 1:
 		peer_request(party, peer_chance(world, 50) ? "OPTIONS" : "UPDATE", NULL, NULL);
 		break;
+	case 2:
+		peer_request(party, odd[peer_between(world, 0, 3)],
+			     peer_chance(world, 50) ? "Require: precondition\r\n" : NULL, NULL);
+		break;
 	default:
 		start_reinvite(party);
 		break;
 	}
-	act_after(party, peer_between(world, 1, 5000));
+	act_after(party, peer_between(world, 1, party->pace_ms));
 }
 
 void party_act(struct party *party)
@@ -607,6 +646,11 @@ void peer_receive(struct world *world, const struct flow *flow, struct slice byt
 	}
 	if (!party)
 		return;
+	if (slice_eq(raw_method(bytes), SLICE("INVITE")) && raw_tag(bytes, "To").len == 0 &&
+	    !party->caller) {
+		callee_again(party, flow, bytes);
+		return;
+	}
 	if (ack) {
 		on_ack(party, bytes);
 		return;

@@ -73,6 +73,7 @@ struct party { /* one end of one dialog */
 	struct timer act;
 	unsigned step;
 	unsigned actions;   /* left, then it hangs up */
+	uint32_t pace_ms;   /* between them, at most */
 	unsigned sdp_version;
 	unsigned offers;    /* of ours that are open */
 	bool bye_in_early;

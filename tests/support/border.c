@@ -412,6 +412,14 @@ bool border_hangup(struct border *border)
 	return err == OK;
 }
 
+void border_hangup_all(struct border *border)
+{
+	struct turn turn = turn_begin(border);
+
+	calls_hangup_all(border->calls, &turn);
+	turn_end(border);
+}
+
 void border_relay_short(struct border *border, uint32_t permille)
 {
 	border->config.relay_short_permille = permille;

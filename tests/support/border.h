@@ -45,6 +45,7 @@ void border_relay_up(struct border *border, bool forgets);
 bool border_media_timeout(struct border *border);
 /* The operator hangs up a live call, drawn. */
 bool border_hangup(struct border *border);
+void border_hangup_all(struct border *border);
 /* The relay's knobs, while it runs. */
 void border_relay_short(struct border *border, uint32_t permille);
 

@@ -12,7 +12,7 @@ PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev libssl-dev libjansson
 	libcurl4-openssl-dev zlib1g-dev python3 curl jq"
 PACKAGES_DEMO="baresip-core"
 PACKAGES_TEST="clang libclang-rt-14-dev llvm sip-tester baresip-core kamailio tshark tcpdump
-	iproute2 python3-jsonschema"
+	iproute2 python3-jsonschema chromium"
 PACKAGES_BENCH="sip-tester kamailio rtpengine-daemon iproute2"
 # Packages of test peers that bring a service along.
 PACKAGES_WITH_SERVICE="kamailio rtpengine-daemon"

@@ -1,108 +1,205 @@
 // SPDX-License-Identifier: MIT
-// The first page: live calls and trunks, asked for every two seconds while the page is visible.
+// The first page: what is live and what is healthy, asked for every two seconds while it is seen.
 
-import { Refused, get, token } from "/ui/client.js";
-import { Table, showFigures } from "/ui/table.js";
+import { startCalls } from "/ui/calls.js";
+import { Away, Problem, Refused, get, token } from "/ui/client.js";
+import { make, setKind, setText, showList } from "/ui/table.js";
+import { showTrunks } from "/ui/trunks.js";
 
 const REFRESH_MS = 2000;
+const NOTICE_MS = 8000;
 const CALLS_SHOWN = 100;
 
 const part = (id) => document.getElementById(id);
 
-function age(iso, now) {
-	if (!iso) {
-		return null;
-	}
-	const seconds = Math.max(0, Math.floor((Date.parse(now) - Date.parse(iso)) / 1000));
-	const pad = (n) => String(n).padStart(2, "0");
-	const hours = Math.floor(seconds / 3600);
-	return `${hours ? `${hours}:` : ""}${pad(Math.floor(seconds / 60) % 60)}:${pad(seconds % 60)}`;
+function note(id, text) {
+	setText(part(id), text);
+	part(id).hidden = text === "";
 }
 
-function mediaText(call) {
-	return call.media
-		.map((m) => `${m.codec ?? m.kind ?? "media"} ${m.side ? "B" : "A"}: ` +
-			`${m.packets_received} in, ${m.packets_sent} out, ${m.packets_lost} lost, ` +
-			`${Math.round(m.jitter_ms)} ms${m.mos === null ? "" : `, MOS ${m.mos}`}`)
-		.join("; ");
+let noticeTimer = 0;
+
+function notice(text, kind) {
+	clearTimeout(noticeTimer);
+	setKind(part("notice"), kind);
+	note("notice", text);
+	noticeTimer = setTimeout(() => note("notice", ""), NOTICE_MS);
 }
-
-let now = null;
-
-const calls = new Table(part("calls"), [
-	{ title: "State", value: (c) => c.state },
-	{ title: "Calling", value: (c) => c.calling },
-	{ title: "Called", value: (c) => c.called },
-	{ title: "From trunk", value: (c) => c.legs[0]?.trunk },
-	{ title: "To trunk", value: (c) => c.legs[1]?.trunk },
-	{ title: "Since", value: (c) => age(c.started_at, now) },
-	{ title: "Answered", value: (c) => age(c.answered_at, now) },
-	{ title: "Media", value: mediaText },
-], (c) => c.id);
-
-const trunks = new Table(part("trunks"), [
-	{ title: "Trunk", value: (t) => t.name },
-	{ title: "Calls", value: (t) => t.calls },
-	{ title: "Calls/s", value: (t) => t.cps },
-	{
-		title: "Gateways",
-		value: (t) => t.gateways
-			.map((g) => `${g.uri} ${g.state}${g.rtt_ms === null ? "" : ` (${g.rtt_ms} ms)`}`)
-			.join("; "),
-	},
-], (t) => t.name);
 
 function setState(text, kind) {
-	const state = part("state");
-	if (state.textContent !== text) {
-		state.textContent = text;
-	}
-	state.className = kind;
+	setKind(part("state"), kind);
+	setText(part("state"), text);
 }
 
-function show(stats, page) {
-	now = stats.now;
-	part("node").textContent = stats.node;
-	setState(stats.ready ? "✓ ready: calls can be taken" : "✗ not ready: see the connections below",
-		stats.ready ? "good" : "bad");
-	showFigures(part("figures"), [
-		["Live calls", stats.calls],
-		["sbcd", stats.connected.sbcd ? "✓ up" : "✗ away"],
-		["media-relayd", stats.connected["media-relayd"] ? "✓ up" : "✗ away"],
-		["Configuration", `version ${stats.config_version}`],
-		["CDRs taken", stats.cdrs.imported],
-		["CDRs missing", stats.cdrs.missing],
-	]);
-	calls.show(page.items);
-	trunks.show(stats.trunks);
-	part("calls-note").textContent = page.next
-		? `The first ${page.items.length} calls; there are more.`
-		: page.items.length ? "" : "No calls.";
+// ---- the figures at the top ----
+
+function makeFigure() {
+	const item = make("div", "card");
+	item.append(make("dt"), make("dd"), make("dd", "sub"));
+	return item;
 }
+
+function fillFigure(item, [title, value, more, kind]) {
+	setText(item.children[0], title);
+	setText(item.children[1], value);
+	setKind(item.children[1], kind ?? "");
+	setText(item.children[2], more);
+}
+
+function uptime(seconds) {
+	const days = Math.floor(seconds / 86400);
+	const hours = Math.floor(seconds / 3600) % 24;
+	const minutes = Math.floor(seconds / 60) % 60;
+	if (days) {
+		return `${days} d ${hours} h`;
+	}
+	return hours ? `${hours} h ${minutes} min` : `${minutes} min`;
+}
+
+const UNKNOWN = "not known while sbcd is away";
+
+function callFigure(stats, list) {
+	const waiting = list?.items.filter((call) => call.answered_at === null).length;
+	if (!list) {
+		return ["Live calls", null, UNKNOWN];
+	}
+	if (list.next) {
+		return ["Live calls", stats.calls, `${list.items.length} of them below`];
+	}
+	if (list.items.length === 0) {
+		return ["Live calls", stats.calls, "waiting for the first"];
+	}
+	return ["Live calls", stats.calls, waiting ? `${waiting} not answered yet` : "all answered"];
+}
+
+function trunkFigure(stats) {
+	const gateways = stats.trunks.flatMap((trunk) => trunk.gateways);
+	const down = gateways.filter((gateway) => gateway.state === "down").length;
+	if (!stats.connected.sbcd) {
+		return ["Trunks", null, UNKNOWN];
+	}
+	return ["Trunks", stats.trunks.length, `${down || "none"} of ${gateways.length} gateways down`,
+		down ? "bad" : ""];
+}
+
+function figures(stats, ready, list) {
+	const away = Object.keys(ready.parts).filter((name) => !ready.parts[name]);
+	return [
+		callFigure(stats, list),
+		trunkFigure(stats),
+		["Health", away.length ? "✗ not all up" : "✓ all up",
+			away.length ? `missing: ${away.join(", ")}` : "sbcd, media-relayd, mgmt-apid",
+			away.length ? "bad" : "good"],
+		["Configuration", `version ${stats.config_version}`,
+			ready.parts.configuration ? "in force" : "not in force yet"],
+		["Call records", stats.cdrs.imported, stats.cdrs.missing
+			? `${stats.cdrs.missing} missing` : "none missing", stats.cdrs.missing ? "bad" : ""],
+	];
+}
+
+// ---- the page ----
 
 function showLogin(message) {
 	part("login").hidden = false;
 	part("views").hidden = true;
 	part("leave").hidden = true;
-	part("refused").textContent = message;
-	setState("not connected", "");
+	note("refused", message);
+	part("token").ariaInvalid = message ? "true" : "false";
+	note("away", "");
+	note("notice", "");
+	calls.close();
+	setState("not connected", "idle");
+	note("build", "");
+	document.title = "SBC";
+	part("token").focus();
 }
 
 function showViews() {
+	if (!part("views").hidden) {
+		return;
+	}
 	part("login").hidden = true;
 	part("views").hidden = false;
 	part("leave").hidden = false;
-	part("refused").textContent = "";
+	part("calls-title").focus();
+}
+
+function callsNote(stats, list) {
+	if (!list) {
+		return "sbcd is away. Calls that were answered still have their media; they are listed here " +
+			"again when it is back.";
+	}
+	if (list.items.length === 0) {
+		return "No call is up. New ones appear here by themselves.";
+	}
+	return list.next ? `${list.items.length} of ${stats.calls} calls are shown.` : "";
+}
+
+function trunksNote(stats) {
+	if (stats.trunks.length > 0) {
+		return "";
+	}
+	return stats.connected.sbcd
+		? "No trunk is configured yet. Provision one with PUT /api/v1/trunks/NAME."
+		: "sbcd is away, and with it the states of the trunks.";
+}
+
+let updated = null;
+
+function show(stats, ready, list) {
+	updated = new Date();
+	setText(part("node"), stats.node);
+	note("build", `version ${stats.version} · up ${uptime(stats.uptime_s)}`);
+	setState(ready.ready ? "ready for calls" : `not ready · ${ready.missing.join("; ")}`,
+		ready.ready ? "good" : "bad");
+	showList(part("figures"), figures(stats, ready, list), makeFigure, fillFigure);
+	calls.show(list?.items ?? [], stats.now);
+	note("calls-note", callsNote(stats, list));
+	showTrunks(stats.trunks);
+	note("trunks-note", trunksNote(stats));
+	note("away", "");
+	part("views").className = "";
+	setText(part("updated"), `Updated at ${updated.toLocaleTimeString()}, every two seconds.`);
+	document.title = stats.calls === null ? `${stats.node} – SBC`
+		: `${stats.calls} ${stats.calls === 1 ? "call" : "calls"} – ${stats.node}`;
+}
+
+// null: sbcd does not answer, which /ready tells better.
+async function liveCalls() {
+	try {
+		return await get(`/calls?limit=${CALLS_SHOWN}`);
+	} catch (error) {
+		if (error instanceof Problem && error.status === 503) {
+			return null;
+		}
+		throw error;
+	}
 }
 
 async function refresh() {
+	const mine = token.get();
+	// Alone at first: a wrong token counts once.
 	const stats = await get("/stats");
-	let page = { items: [], next: null };
-	if (stats.connected.sbcd) {
-		page = await get(`/calls?limit=${CALLS_SHOWN}`);
+	const [ready, list] = await Promise.all([get("/ready", [503]),
+		stats.connected.sbcd ? liveCalls() : null]);
+	// Signed out while the answers were under way.
+	if (token.get() === mine) {
+		showViews();
+		show(stats, ready, list);
 	}
-	showViews();
-	show(stats, page);
+}
+
+function showAway(error) {
+	const what = error instanceof Away ? "mgmt-apid does not answer."
+		: `mgmt-apid answered with an error: ${error.message}.`;
+	if (part("views").hidden) {
+		note("refused", `${what} Trying again every two seconds.`);
+		return;
+	}
+	setState("API away", "bad");
+	note("away", `${what} What stands below is from ${updated.toLocaleTimeString()}. ` +
+		"Calls go on without it; this page comes back by itself.");
+	part("views").className = "stale";
 }
 
 let running = false;
@@ -115,20 +212,25 @@ async function turn() {
 	try {
 		await refresh();
 	} catch (error) {
-		if (error instanceof Refused) {
+		if (!token.get()) {
+			showLogin("");
+		} else if (error instanceof Refused) {
 			token.forget();
-			showLogin(`The token was refused: ${error.message}`);
+			showLogin(error.message);
 		} else {
-			setState(`✗ no answer: ${error.message}`, "bad");
+			showAway(error);
 		}
 	}
 	running = false;
 }
 
+const calls = startCalls(notice, turn);
+
 part("login").addEventListener("submit", (event) => {
 	event.preventDefault();
 	token.set(part("token").value.trim());
 	part("token").value = "";
+	note("refused", "");
 	turn();
 });
 part("leave").addEventListener("click", () => {
@@ -137,4 +239,8 @@ part("leave").addEventListener("click", () => {
 });
 document.addEventListener("visibilitychange", turn);
 setInterval(turn, REFRESH_MS);
-turn();
+if (token.get()) {
+	turn();
+} else {
+	showLogin("");
+}

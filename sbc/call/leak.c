@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A needle of at least 7 bytes contains, at any alignment, a four-byte window that starts at a
- * multiple of four. So all windows at the needle's first four offsets go into the filter, and the
- * message is sampled at every fourth byte. */
+ * multiple of four. So the windows at the needle's first four offsets stand in a small hash table,
+ * and the message is sampled at every fourth byte. */
 #include "sbc/call/leak.h"
 
 #define STRIDE 4u
@@ -11,7 +11,7 @@ static uint32_t window(const char *p)
 	uint32_t word;
 
 	memcpy(&word, p, sizeof(word));
-	return word * 0x9e3779b1u >> 22; /* 0 … 1023, as many as the filter has bits */
+	return word * 0x9e3779b1u >> 24;
 }
 
 bool leak_has(const struct leak_set *set, struct slice needle)
@@ -28,12 +28,14 @@ void leak_add(struct leak_set *set, struct slice needle)
 {
 	if (leak_has(set, needle))
 		return;
-	set->needles[set->count++] = needle;
-	for (size_t i = 0; i < STRIDE; i++) {
+	for (uint32_t i = 0; i < STRIDE; i++) {
+		uint32_t number = set->count * STRIDE + i;
 		uint32_t h = window(needle.p + i);
 
-		set->bits[h >> 6] |= UINT64_C(1) << (h & 63);
+		set->next[number] = set->first[h];
+		set->first[h] = (uint8_t)(number + 1);
 	}
+	set->needles[set->count++] = needle;
 }
 
 static bool wordlike(char c)
@@ -57,15 +59,15 @@ struct slice leak_find(const struct leak_set *set, struct slice bytes)
 	if (set->count == 0)
 		return SLICE_NONE;
 	for (size_t at = 0; at + STRIDE <= bytes.len; at += STRIDE) {
-		uint32_t h = window(bytes.p + at);
+		for (uint8_t w = set->first[window(bytes.p + at)]; w; w = set->next[w - 1]) {
+			struct slice needle = set->needles[(w - 1) / STRIDE];
+			size_t back = (w - 1) % STRIDE;
 
-		if (__builtin_expect(!(set->bits[h >> 6] & UINT64_C(1) << (h & 63)), 1))
-			continue;
-		for (uint32_t i = 0; i < set->count; i++)
-			for (size_t back = 0; back < STRIDE && back <= at; back++)
-				if (memcmp(set->needles[i].p + back, bytes.p + at, STRIDE) == 0 &&
-				    stands_at(set->needles[i], bytes, at - back))
-					return set->needles[i];
+			if (back <= at &&
+			    memcmp(needle.p + back, bytes.p + at, STRIDE) == 0 &&
+			    stands_at(needle, bytes, at - back))
+				return needle;
+		}
 	}
 	return SLICE_NONE;
 }

@@ -12,7 +12,8 @@
 struct leak_set {
 	struct slice needles[LEAK_MAX];
 	uint32_t count;
-	uint64_t bits[16]; /* a filter over the needles' four-byte windows */
+	uint8_t first[256]; /* by a window's hash: its number + 1; 0: none */
+	uint8_t next[LEAK_MAX * 4];
 };
 
 /* needle: lives as long as the set. Shorter than LEAK_MIN_BYTES: not watched. Duplicates and what

@@ -112,7 +112,8 @@ static void fill_addresses(const struct media *media, const struct media_terms *
 		set->remote_rtp = line->rtp;
 		set->remote_rtcp = line->rtcp;
 	}
-	if (leg->config.nat && leg->config.signalling_ip.family != IP_NONE) {
+	if ((leg->config.nat || (line && line->elsewhere)) &&
+	    leg->config.signalling_ip.family != IP_NONE) {
 		set->learn_from = leg->config.signalling_ip;
 		set->learn_bits = leg->config.signalling_ip.family == IP_V4 ? 32 : 128;
 	}

@@ -43,6 +43,7 @@ struct media_line {
 	uint8_t proto; /* enum sdp_proto */
 	uint8_t direction;
 	bool carried; /* RTP that we relay; else it is passed on with port 0 */
+	bool elsewhere; /* its address cannot be sent to: learned from the signalling's */
 	bool only_helpers; /* offers events and the like alone (RFC 3264 10.1 has such a line) */
 	uint8_t codec_count;
 	uint16_t ptime_ms;

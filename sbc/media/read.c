@@ -201,8 +201,9 @@ static unsigned own_family(const struct media_leg *leg)
 }
 
 /* False: the line is of no use. c=0.0.0.0 and c=:: are RFC 2543's hold (RFC 3264 8.4): nothing may be
- * sent, which is what the direction then says. A host name, or an address of the other IP version, is
- * good enough only where the relay learns the address anyway. */
+ * sent, which is what the direction then says. A host name, or an address of the other IP version,
+ * cannot be sent to: as with a peer behind a NAT, the relay learns from where the signalling came
+ * (RFC 5118 4.6 asks that such an offer is not refused). */
 static bool read_addresses(struct reading *reading, const struct sdp_media *media, unsigned i,
 			   struct media_line *line)
 {
@@ -217,8 +218,10 @@ static bool read_addresses(struct reading *reading, const struct sdp_media *medi
 		keep_addresses(reading, i, line);
 		return true;
 	}
-	if (connection->ip.family == IP_NONE || (own != IP_NONE && own != connection->ip.family))
-		return leg->config.nat;
+	if (connection->ip.family == IP_NONE || (own != IP_NONE && own != connection->ip.family)) {
+		line->elsewhere = true;
+		return true;
+	}
 	line->rtp = (struct endpoint){ .ip = connection->ip, .port = media->port };
 	read_rtcp(media, line);
 	return true;

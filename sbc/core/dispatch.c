@@ -117,6 +117,18 @@ static void on_new_request(const struct rooms *rooms, const struct turn *turn,
 	reply_txn(rooms, turn, msg, txn, status, status == 200 || status == 405 || status == 501);
 }
 
+/* 12.2.2: an INVITE whose To tag was never ours may be accepted as a new one; a tag that we could
+ * have made belongs to a call that is over, and ringing somebody anew would be wrong. */
+static bool is_new(const struct rooms *rooms, const struct sip_msg *msg, const struct flow *flow)
+{
+	if (msg->method == SIP_ACK)
+		return false;
+	if (msg->to_tag.len == 0)
+		return true;
+	return msg->method == SIP_INVITE && !dialog_tag_ours(msg->to_tag) &&
+	       !calls_know(rooms->calls, msg, flow);
+}
+
 static void on_admitted(const struct rooms *rooms, const struct turn *turn, const struct sip_msg *msg,
 			const struct flow *flow, uint32_t trunk)
 {
@@ -136,10 +148,10 @@ static void on_admitted(const struct rooms *rooms, const struct turn *turn, cons
 	}
 	if (msg->method == SIP_CANCEL)
 		on_cancel(rooms, turn, msg, txn, invite);
-	else if (msg->to_tag.len > 0 || msg->method == SIP_ACK || trunk == SETTINGS_NONE)
-		calls_on_request(rooms->calls, turn, msg, flow, txn);
-	else
+	else if (trunk != SETTINGS_NONE && is_new(rooms, msg, flow))
 		on_new_request(rooms, turn, msg, flow, txn, trunk);
+	else
+		calls_on_request(rooms->calls, turn, msg, flow, txn);
 }
 
 static void dispatch_request(const struct rooms *rooms, const struct turn *turn,

@@ -48,6 +48,14 @@ struct dialog *dialog_find(const struct dialog_table *table, const struct sip_ms
 	return node ? container_of(node, struct dialog, node) : NULL;
 }
 
+bool dialog_tag_ours(struct slice tag)
+{
+	for (size_t i = 0; i < tag.len; i++)
+		if (!char_is(tag.p[i], CC_DIGIT) && !(tag.p[i] >= 'a' && tag.p[i] <= 'v'))
+			return false;
+	return tag.len == DIALOG_TAG_CHARS;
+}
+
 bool dialog_from_peer(const struct dialog *dialog, const struct sip_msg *request)
 {
 	return dialog->established && slice_eq(dialog->remote_tag, request->from_tag);
@@ -177,10 +185,12 @@ enum err dialog_accept(struct dialog *dialog, struct arena *arena, const struct 
 		err = ERR_SYNTAX; /* 8.1.1.8: an INVITE has exactly one Contact */
 	if (err != OK)
 		return err;
+	dialog->established = true;
+	if (invite->to_tag.len > 0)
+		return arena_keep(arena, invite->to_tag, &dialog->local_tag);
 	text_init_arena(&tag, arena, DIALOG_TAG_CHARS + 1);
 	rand_text(rand, &tag, DIALOG_TAG_CHARS);
 	dialog->local_tag = text_done(&tag);
-	dialog->established = true;
 	return tag.err;
 }
 

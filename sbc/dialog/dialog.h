@@ -49,11 +49,15 @@ void dialog_unlist(struct dialog_table *table, struct dialog *dialog);
 /* For a request from the peer: its To tag is our local tag. NULL: 481. */
 struct dialog *dialog_find(const struct dialog_table *table, const struct sip_msg *request);
 
+/* A tag of the form that we make. An INVITE with one that we do not know belongs to a dialog that was
+ * ours once: 481. With another it may be accepted as a new one (12.2.2). */
+bool dialog_tag_ours(struct slice tag);
+
 /* The peer's tag is the one that this dialog knows. */
 bool dialog_from_peer(const struct dialog *dialog, const struct sip_msg *request);
 
 /* UAS side, from the INVITE (12.1.1): remote party, Call-ID, tags, route set as it stands, remote
- * target, CSeq. The local tag is made. ERR_NOMEM, ERR_LIMIT (routes), ERR_SYNTAX (no usable Contact). */
+ * target, CSeq. The local tag is made, or the one that the INVITE's To has already. ERR_NOMEM, ERR_LIMIT (routes), ERR_SYNTAX (no usable Contact). */
 must_use enum err dialog_accept(struct dialog *dialog, struct arena *arena,
 				const struct sip_msg *invite, const struct flow *flow,
 				struct rand *rand);

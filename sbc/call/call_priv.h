@@ -310,7 +310,7 @@ void stray_on_response(struct calls *calls, const struct turn *turn, const struc
  * there is none. */
 uint32_t call_open_targets(struct call *call, const struct turn *turn,
 			   struct route_target *targets, uint32_t count);
-/* The target is still open. */
+/* The target is still open, or there is nothing else to try. */
 bool call_target_admitted(struct call *call, const struct turn *turn,
 			  const struct route_target *target);
 void call_saw_response(struct call *call, const struct turn *turn, const struct sip_msg *msg);

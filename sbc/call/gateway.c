@@ -88,8 +88,9 @@ bool call_target_admitted(struct call *call, const struct turn *turn,
 {
 	struct health *health = call->calls->config.health;
 	const struct conf_trunk *trunk = call->settings->trunks[target->trunk].conf;
+	bool nothing_else = call->attempt_count == 0 && call->target_next == call->target_count;
 
-	return !health || call->last_resort ||
+	return !health || call->last_resort || nothing_else ||
 	       health_admit(health, trunk, &trunk->gateways[target->gateway], turn->now_ms);
 }
 

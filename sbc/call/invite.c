@@ -359,10 +359,8 @@ static bool take_target(struct call *call, const struct turn *turn)
 	while (call->target_next < call->target_count) {
 		struct route_target *target = &call->targets[call->target_next++];
 
-		if (!call_target_admitted(call, turn, target)) {
-			call->last_code = call->last_code ? call->last_code : 503;
+		if (!call_target_admitted(call, turn, target))
 			continue;
-		}
 		call->legs[1].trunk = target->trunk;
 		call->legs[1].realm = call->settings->trunks[target->trunk].realm;
 		call->legs[1].gateway = target->gateway;

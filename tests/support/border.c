@@ -36,6 +36,7 @@ struct border {
 	struct border_config config;
 	struct settings *settings;
 	struct policy *policy;
+	struct health *health; /* fed by calls only */
 	struct txn_table *txns;
 	struct calls *calls;
 	struct wheel wheel;
@@ -256,6 +257,20 @@ static void hand_rejected(void *owner, const struct sip_msg *msg, const struct f
 	(void)reason;
 }
 
+static void hand_evidence(void *owner, const struct turn *turn, const struct effect *effect)
+{
+	struct border *border = owner;
+	struct health_evidence evidence = { .event = (enum health_event)effect->evidence.event,
+					    .code = effect->evidence.code,
+					    .retry_after_s = effect->evidence.retry_after_s,
+					    .now_ms = turn->now_ms,
+					    .now_unix_ms = turn->now_unix_ms };
+	struct health_view view;
+
+	health_note(border->health, effect->evidence.trunk, effect->evidence.gateway, &evidence,
+		    &view);
+}
+
 /* ---- turns ---- */
 
 static struct rooms rooms_of(struct border *border)
@@ -264,7 +279,8 @@ static struct rooms rooms_of(struct border *border)
 					    .relay = hand_relay,
 					    .resolve = hand_resolve,
 					    .record = hand_record,
-					    .rejected = hand_rejected };
+					    .rejected = hand_rejected,
+					    .evidence = hand_evidence };
 
 	return (struct rooms){ .txns = border->txns,
 			       .calls = border->calls,
@@ -446,6 +462,8 @@ struct border *border_create(const struct border_config *config)
 	wheel_init(&border->wheel, config->now_ms);
 	wheel_init(&border->answers_wheel, config->now_ms);
 	assert_int_equal(policy_create(&border->policy), OK);
+	assert_int_equal(health_create(&border->health), OK);
+	assert_int_equal(health_apply(border->health, border->settings), OK);
 
 	struct txn_config txns = { .wheel = &border->wheel,
 				   .cache = &border->cache,
@@ -461,6 +479,7 @@ struct border *border_create(const struct border_config *config)
 				      .txns = border->txns,
 				      .rand = &border->rand,
 				      .policy = border->policy,
+				      .health = border->health,
 				      .hash_key = key,
 				      .worker_key = key,
 				      .workers = 1,
@@ -504,6 +523,7 @@ void border_destroy(struct border **at)
 	calls_destroy(&border->calls);
 	txn_table_destroy(&border->txns);
 	policy_destroy(&border->policy);
+	health_destroy(&border->health);
 	settings_release(&border->settings);
 	arena_fini(&border->arena);
 	arena_cache_fini(&border->cache);

@@ -157,15 +157,21 @@ def last_resort(t):
 
 @case("nobody at the port: down without waiting for silence, back once somebody is")
 def refused(t):
-    sbc = t.sbc(probed(t))
+    def change(document):
+        probed(t)(document)
+        document["provisioning"]["trunks"][2]["realm"] = "inside"
+    sbc = t.sbc(change)
     second = t.own(Gateway(t.slot.carrier2))
     pbx = t.endpoint(t.slot.pbx)
     wait_state(sbc, [second], "up", "backup")
     wait_state(sbc, [second], "down")
-    answered(t, invite(t, pbx), second)
+    callee = answered(t, invite(t, pbx), second)
+    equal(sdp.Session(callee.invite.body).audio.address, t.slot.inside,
+          "the media address, of the second target's realm")
     first = t.own(Gateway(t.slot.carrier))
     wait_state(sbc, (first, second), "up")
-    answered(t, invite(t, pbx), first)
+    callee = answered(t, invite(t, pbx), first)
+    equal(sdp.Session(callee.invite.body).audio.address, t.slot.outside, "the media address")
 
 
 @case("INVITE answered 503 with Retry-After: left alone for that time, probed or not", short=True)

@@ -81,6 +81,8 @@ static enum err start_daemon(struct http_server *server)
 		MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, server,
 		MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server,
 		MHD_OPTION_CONNECTION_LIMIT, HTTP_MAX_CONNECTIONS,
+		/* So that one who only holds on leaves room for the others. */
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, HTTP_MAX_CONNECTIONS / 2,
 		MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_IDLE_S,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,

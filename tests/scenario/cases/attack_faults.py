@@ -15,13 +15,13 @@ import time
 
 from harness import sdp
 from harness.case import case
-from harness.check import Skip, check, equal, eventually
+from harness.check import check, equal, eventually
 from harness.proc import Child
 from harness.sbc import program
-from harness.sip import Call, Message, options, token
+from harness.sip import Call, Message, token
 
 from cases.attack import back_to_start, invite
-from cases.attack_flood import connect, is_closed
+from cases.attack_flood import connect
 from cases.basic import establish
 
 

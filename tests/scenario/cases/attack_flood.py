@@ -1,30 +1,25 @@
 # SPDX-License-Identifier: MIT
 """Attacks by quantity and by patience: slow connections, half-open calls, floods, no descriptors left,
 a lossy path, and peers that say what would get in the SBC's own way."""
-import json
-import os
-import random
 import re
-import resource
-import select
 import socket
 import threading
 import time
 
 from harness import sdp
 from harness.case import case
-from harness.check import Skip, check, equal, eventually
-from harness.proc import Child
-from harness.sbc import Sbc, program, trunk
+from harness.check import check, equal, eventually
+from harness.sbc import trunk
 from harness.sip import Call, Message, options, token
 
-from cases.attack import back_to_start, descriptors, drain, invite, pairs_in_use, resident_kb
+from cases.attack import back_to_start, descriptors, drain, invite, resident_kb
 from cases.basic import establish
 
 
-def edge_count(sbc, name):
-    return sum(value for key, value in sbc.metrics().items()
-               if key.startswith("sbc_edge_events_total") and f'"{name}"' in key)
+def hang_up(caller, callee):
+    caller.request("BYE")
+    callee.take_bye()
+    caller.expect(200, method="BYE")
 
 
 def connect(ip, to, data=b""):
@@ -91,6 +86,24 @@ def slowloris(t):
         eventually(lambda: descriptors(sbc) <= files + 1, "the descriptors are back")
 
 
+@case("one address that holds on to the API's connections leaves room for others", short=True)
+def slow_api(t):
+    sbc = t.sbc()
+    host, port = sbc.api.rsplit(":", 1)
+    pieces = (b"", b"GET /api", b"GET / HTTP/1.1\r\nHost: x\r\n",
+              b"PUT /api/v1/config HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx")
+    socks = []
+    try:
+        for number in range(300):
+            socks.append(connect(t.slot.stranger, (host, int(port)), pieces[number % 4]))
+        begin = time.monotonic()
+        equal(sbc.http("GET", "/api/v1/trunks")[0], 200, "the operator's request")
+        check(time.monotonic() - begin < 1, "it came late")
+    finally:
+        for sock in socks:
+            sock.close()
+
+
 @case("CRLFs, NULs, empty and one-octet datagrams cost little, and pongs are few", short=True)
 def crlf_flood(t):
     sbc = t.sbc()
@@ -147,20 +160,14 @@ def half_open(t):
     while carrier.pump(0):
         pass
     carrier.inbox.clear()
-    caller, callee = establish(t, pbx, carrier, t.slot.inside)
-    caller.request("BYE")
-    callee.take_bye()
-    caller.expect(200, method="BYE")
+    hang_up(*establish(t, pbx, carrier, t.slot.inside))
     for message in ids:  # it takes them back
         cancel = Message(message.start.replace("INVITE", "CANCEL"), [
             (n, v) for n, v in message.headers if n in ("Via", "From", "To", "Call-ID", "Max-Forwards")])
         cancel.headers.append(("CSeq", "1 CANCEL"))
         greedy.send(cancel, (t.slot.inside, 5060))
     back_to_start(sbc, None)
-    caller, callee = establish(t, pbx, carrier, t.slot.inside, called="+49again")
-    caller.request("BYE")
-    callee.take_bye()
-    caller.expect(200, method="BYE")
+    hang_up(*establish(t, pbx, carrier, t.slot.inside, called="+49again"))
 
 
 EVIL = ["Content-Length", "application/sdp", "SIP/2.0", "Contact:", "Reason:", "branch=z9hG4bK", "Retry-After",
@@ -281,4 +288,85 @@ def broken_sdp(t):
     check(through >= 3, f"only {through} were passable")
     for call in sbc.calls():
         sbc.rest("DELETE", f"/calls/{call['id']}", wanted=(204, 404))
+    back_to_start(sbc, None)
+
+
+class Flood:
+    """INVITEs of strangers as fast as they go, from many addresses or one."""
+
+    def __init__(self, ips, to, raw):
+        self.socks = []
+        for ip in ips:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.bind((ip, 0))
+            sock.setblocking(False)
+            self.socks.append(sock)
+        self.to, self.raw = to, raw
+        self.sent = self.sent_bytes = 0
+        self.stop = False
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while not self.stop:
+            for sock in self.socks[self.sent // 20 % len(self.socks):][:1]:
+                for _ in range(20):
+                    self.sent += 1
+                    raw = self.raw.replace(b"NUMBER", b"%d" % self.sent)
+                    try:
+                        sock.sendto(raw, self.to)
+                        self.sent_bytes += len(raw)
+                    except BlockingIOError:
+                        pass
+            time.sleep(0.001)
+
+    def close(self):
+        self.stop = True
+        self.thread.join(2)
+        for sock in self.socks:
+            sock.close()
+
+
+def under_flood(t, sources):
+    sbc = t.sbc()
+    pbx, carrier = t.peers()
+    stranger = t.endpoint(t.slot.stranger, 5999, lenient=True)
+    raw = invite(stranger, t.slot.inside, body=sdp.compose(t.slot.stranger, 14000), call_id="NUMBER",
+                 branch="z9hG4bKNUMBER").bytes()
+    hang_up(*establish(t, pbx, carrier, t.slot.inside))
+    before = resident_kb(sbc)
+    flood = Flood(sources, (t.slot.inside, 5060), raw)
+    try:
+        took = []
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            begin = time.monotonic()
+            hang_up(*establish(t, pbx, carrier, t.slot.inside, called=f"+49{len(took)}"))
+            took.append(time.monotonic() - begin)
+            time.sleep(0.06)
+    finally:
+        flood.close()
+    check(flood.sent > 3000, f"only {flood.sent} INVITEs of strangers were sent")
+    check(len(took) > 10 and sorted(took)[len(took) * 9 // 10] < 0.2, f"calls took {sorted(took)[-5:]}")
+    check(resident_kb(sbc) - before < 64000, f"memory grew by {resident_kb(sbc) - before} KB")
+    return sbc, flood, took
+
+
+@case("a flood of INVITEs from one stranger: calls go on, it gets its rate and no more", short=True)
+def flood_one(t):
+    sbc, flood, _ = under_flood(t, [t.slot.stranger])
+    time.sleep(1.2)
+    rejected = sum(v for k, v in sbc.metrics().items()
+                   if k.startswith("sbc_requests_rejected_total") and v)
+    check(rejected <= 100 + 50 * 6, f"{rejected} of {flood.sent} were answered in 3 s")
+    back_to_start(sbc, None)
+
+
+@case("a flood of INVITEs from 200 strangers: calls go on", short=True)
+def flood_many(t):
+    sbc, flood, _ = under_flood(t, [t.slot.ip(host) for host in range(50, 250)])
+    time.sleep(1.2)
+    rejected = sum(v for k, v in sbc.metrics().items()
+                   if k.startswith("sbc_requests_rejected_total") and v)
+    check(rejected <= 2000 + 1000 * 6, f"{rejected} of {flood.sent} were answered in 3 s")
     back_to_start(sbc, None)

@@ -140,6 +140,7 @@ struct call {
 	struct route_target *targets;
 	uint32_t target_count;
 	uint32_t target_next;
+	uint32_t offer_target; /* for which the ports were asked first */
 	struct call_destination destinations[4]; /* of the present target, when its host is a name */
 	uint32_t destination_count;
 	uint32_t destination_next;

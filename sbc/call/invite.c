@@ -177,6 +177,25 @@ void call_media_side(struct call *call, unsigned leg, const struct ip_addr *sign
 	media_set_side(call->media, leg, &side);
 }
 
+/* The offer as the first target that may use any of its codecs will see it; those before are passed
+ * over when their turn comes. */
+static enum err read_offer(struct call *call, const struct turn *turn, struct slice sdp,
+			   struct ctl_message **ret_command, struct media_verdict *ret_verdict)
+{
+	enum err err = ERR_REFUSED;
+
+	for (uint32_t i = 0; i < call->target_count; i++) {
+		call->offer_target = i;
+		call->legs[1].trunk = call->targets[i].trunk;
+		call->legs[1].realm = call->settings->trunks[call->legs[1].trunk].realm;
+		call_media_side(call, 1, &(struct ip_addr){ 0 });
+		err = media_offer_in(call->media, 0, sdp, turn->arena, ret_command, ret_verdict);
+		if (err != ERR_REFUSED || ret_verdict->status != 488)
+			break;
+	}
+	return err;
+}
+
 /* The caller's SDP, if it sent one. False: refused. */
 static bool take_offer(struct call *call, const struct turn *turn, const struct sip_msg *msg,
 		       struct handle txn)
@@ -200,15 +219,12 @@ static bool take_offer(struct call *call, const struct turn *turn, const struct 
 		return false;
 	}
 	call_media_side(call, 0, &call->legs[0].dialog.flow.remote.ip);
-	call->legs[1].trunk = call->targets[0].trunk;
-	call->legs[1].realm = call->settings->trunks[call->legs[1].trunk].realm;
-	call_media_side(call, 1, &(struct ip_addr){ 0 });
 	call->exchange.late = err == ERR_NOENT;
 	if (call->exchange.late) {
 		call_next_target(call, turn);
 		return true;
 	}
-	err = media_offer_in(call->media, 0, sdp, turn->arena, &command, &verdict);
+	err = read_offer(call, turn, sdp, &command, &verdict);
 	if (err != OK) {
 		uint16_t status = err == ERR_REFUSED ? verdict.status : 503;
 
@@ -416,8 +432,8 @@ void call_next_target(struct call *call, const struct turn *turn)
 static void try_destination(struct call *call, const struct turn *turn)
 {
 	struct ctl_message *command = NULL;
-	/* The ports were asked for with the first target in mind. */
-	bool first = call->attempt_count == 0 && call->target_next == 1;
+	/* The ports were asked for with this target in mind. */
+	bool first = call->attempt_count == 0 && call->target_next == call->offer_target + 1;
 	enum err err;
 
 	attempt_begin(call, turn);

@@ -13,10 +13,17 @@ static const char provisioning[] =
 	"\"gateways\":[{\"uri\":\"sip:192.0.2.10:5060\"}]},"
 	"{\"name\":\"other\",\"realm\":\"inside\","
 	"\"gateways\":[{\"uri\":\"sip:192.0.2.66:5060\"}]},"
+	"{\"name\":\"picky\",\"realm\":\"outside\",\"media\":{\"codecs\":[\"PCMU\"]},"
+	"\"gateways\":[{\"uri\":\"sip:198.51.100.22:5060\"}]},"
 	"{\"name\":\"carrier\",\"realm\":\"outside\",\"timers\":{\"ring_s\":70},\"gateways\":["
 	"{\"uri\":\"sip:198.51.100.20:5060\",\"priority\":1},"
 	"{\"uri\":\"sip:198.51.100.21:5060\",\"priority\":2}]}],"
-	"\"routes\":[{\"name\":\"out\",\"match\":{\"trunk\":\"pbx\"},"
+	"\"routes\":[{\"name\":\"both\",\"priority\":1,"
+	"\"match\":{\"trunk\":\"pbx\",\"called\":\"^5\"},\"targets\":["
+	"{\"trunk\":\"picky\",\"priority\":1},{\"trunk\":\"carrier\",\"priority\":2}]},"
+	"{\"name\":\"only\",\"priority\":1,\"match\":{\"trunk\":\"pbx\",\"called\":\"^6\"},"
+	"\"targets\":[{\"trunk\":\"picky\"}]},"
+	"{\"name\":\"out\",\"match\":{\"trunk\":\"pbx\"},"
 	"\"targets\":[{\"trunk\":\"carrier\"}]}]}";
 
 static enum err on_send(void *owner, const struct flow *flow, struct slice bytes)
@@ -201,6 +208,17 @@ void stage_ack_a(struct stage *stage, uint32_t cseq, const char *sdp)
 				       .sdp = sdp };
 
 	stage_feed(stage, PBX, raw_write_request(stage->storage, &stage->a, &request));
+}
+
+void stage_ack_refusal(struct stage *stage, struct slice invite)
+{
+	char branch[64];
+	char storage[RAW_BYTES];
+	struct raw_request request = { .method = "ACK", .cseq = raw_cseq(invite),
+				       .branch = branch };
+
+	raw_copy(branch, sizeof(branch), raw_branch(invite));
+	stage_feed(stage, PBX, raw_write_request(storage, &stage->a, &request));
 }
 
 void stage_cancel_a(struct stage *stage)

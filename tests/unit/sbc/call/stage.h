@@ -10,6 +10,7 @@
 #define PBX   "192.0.2.10:5060"
 #define GW_1  "198.51.100.20:5060"
 #define GW_2  "198.51.100.21:5060"
+#define PICKY "198.51.100.22:5060" /* takes PCMU only */
 #define OTHER "192.0.2.66:5060" /* another trunk's */
 
 #define SDP_A                                                                                      \
@@ -64,6 +65,8 @@ struct slice stage_request_a(struct stage *stage, const char *method, const char
 struct slice stage_request_b(struct stage *stage, const char *from, const char *method,
 			     const char *sdp);
 void stage_ack_a(struct stage *stage, uint32_t cseq, const char *sdp);
+/* To a 3xx-6xx of this re-INVITE: the same branch (17.1.1.3). */
+void stage_ack_refusal(struct stage *stage, struct slice invite);
 void stage_cancel_a(struct stage *stage);
 /* An answer to a request that was taken. */
 void stage_answer(struct stage *stage, const char *from, struct slice request, unsigned status,

@@ -295,6 +295,29 @@ static void reinvite_never_answered(void **state)
 	hang_up(stage);
 }
 
+/* 12.2.1.2: no response at all is like 408: the dialog is gone. A transport error is not. */
+static void reinvite_into_silence(void **state)
+{
+	struct stage *stage = stage_new();
+	struct slice invite;
+
+	(void)state;
+	stage_talk(stage);
+	stage->unreachable = GW_1;
+	invite = stage_request_a(stage, "INVITE", SDP_A_HOLD);
+	stage_take(stage, PBX, "SIP/2.0 500 ");
+	stage_ack_refusal(stage, invite);
+	stage->unreachable = NULL;
+	stage_request_a(stage, "INVITE", SDP_A_HOLD);
+	stage_run(stage, 32010);
+	stage_take(stage, PBX, "SIP/2.0 100 "); /* RFC 3261 17.2.1 */
+	stage_skip(stage, GW_1);
+	stage_take(stage, PBX, "SIP/2.0 408 ");
+	stage_take(stage, PBX, "BYE ");
+	assert_int_equal(stage->records, 1);
+	stage_end(&stage);
+}
+
 /* UPDATE with an offer; towards a peer that does not allow it, as a re-INVITE, which gets its ACK. */
 static void update_as_reinvite(void **state)
 {
@@ -438,6 +461,7 @@ int main(void)
 		cmocka_unit_test(after_the_end),
 		cmocka_unit_test(cancelled_reinvite),
 		cmocka_unit_test(reinvite_never_answered),
+		cmocka_unit_test(reinvite_into_silence),
 		cmocka_unit_test(update_as_reinvite),
 		cmocka_unit_test(update_as_update),
 		cmocka_unit_test(wrong_requests),

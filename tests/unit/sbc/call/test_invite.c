@@ -531,6 +531,46 @@ static void relay_is_away(void **state)
 	stage_end(&stage);
 }
 
+/* A target that may use none of the offered codecs is passed over; where all are such, 488. */
+static void codecs_of_the_targets(void **state)
+{
+	static const char pcma[] = "v=0\r\no=pbx 1 1 IN IP4 192.0.2.10\r\ns=-\r\n"
+				   "c=IN IP4 192.0.2.10\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
+	struct stage *stage = stage_new();
+
+	(void)state;
+	raw_copy(stage->a.target, sizeof(stage->a.target), SLICE("sip:5711@192.0.2.2"));
+	stage_invite(stage, pcma);
+	stage_none(stage, PICKY);
+	stage_answer(stage, GW_1, stage_take(stage, GW_1, "INVITE "), 486, "t1", NULL);
+	stage_take(stage, PBX, "SIP/2.0 486 ");
+	raw_copy(stage->a.target, sizeof(stage->a.target), SLICE("sip:6711@192.0.2.2"));
+	raw_copy(stage->a.call_id, sizeof(stage->a.call_id), SLICE("second-call"));
+	stage_invite(stage, pcma);
+	stage_skip(stage, GW_1);
+	stage_take(stage, PBX, "SIP/2.0 488 ");
+	stage_none(stage, PICKY);
+	assert_int_equal(stage->records, 2);
+	stage_end(&stage);
+}
+
+/* A callee whose tag stands in every message of the other leg: the last look stops our 2xx, and both
+ * sides hear that there is no call. */
+static void answer_is_stopped(void **state)
+{
+	struct stage *stage = stage_new();
+
+	(void)state;
+	stage_invite(stage, SDP_A);
+	stage_answer(stage, GW_1, stage_take(stage, GW_1, "INVITE "), 200, "Content-Length", SDP_B);
+	stage_take(stage, GW_1, "ACK ");
+	stage_take(stage, GW_1, "BYE ");
+	stage_take(stage, PBX, "SIP/2.0 500 ");
+	stage_none(stage, PBX);
+	assert_int_equal(stage->records, 1);
+	stage_end(&stage);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -557,6 +597,8 @@ int main(void)
 		cmocka_unit_test(bye_of_the_callee_while_ringing),
 		cmocka_unit_test(merged_request),
 		cmocka_unit_test(relay_is_away),
+		cmocka_unit_test(codecs_of_the_targets),
+		cmocka_unit_test(answer_is_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

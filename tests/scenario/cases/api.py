@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ import time
 from cases.basic import establish
 from harness.case import case
 from harness.check import Skip, check, equal, eventually
+from harness.metrics import judge_metrics
 from harness.sbc import program, trunk
 
 CORPORA = os.environ.get("SBC_CORPORA") or os.environ.get("SBC_CORPORA_DEFAULT", "")
@@ -368,6 +370,37 @@ def many_trunks(t):
     equal(sbc.http("GET", "/metrics")[0], 200, "the metrics")
     caller.request("BYE")
     callee.take_bye()
+
+
+@case("the metrics keep to Prometheus' text format, with calls, many trunks and two workers", short=True)
+def metrics(t):
+    def change(document):
+        document["provisioning"]["trunks"] += [
+            trunk(f"{n}._-{'x' * 50}", "inside", f"sip:127.78.0.{n + 1}:5060") for n in range(50)]
+    sbc = t.sbc(change, workers=2)
+    pbx, carrier = t.peers()
+    for called in ("1", "2"):
+        caller, callee = establish(t, pbx, carrier, t.slot.inside, called)
+    caller.request("BYE")
+    callee.take_bye()
+    caller.expect(200, method="BYE")
+    sbc.wait_cdrs(1)
+    eventually(lambda: sbc.metrics()["sbc_calls_live"] == 1, "the gauge, set every second")
+    for name in ("", "media-relayd", "sbcd"):  # all three, and with one of them away
+        if name:
+            sbc.kill(name)
+        status, fields, text = sbc.http("GET", "/metrics")
+        equal((status, fields["Content-Type"]), (200, "text/plain; version=0.0.4; charset=utf-8"), "the answer")
+        families = judge_metrics(text)
+        for wanted in ("sbc_build_info", "sbc_connected", "sbc_cdrs_imported_total"):
+            check(wanted in families, f"no {wanted} after the death of {name or 'nobody'}")
+        if not name:
+            kinds = {family.kind for family in families.values()}
+            equal(kinds, {"counter", "gauge", "histogram"}, "the kinds")
+        if shutil.which("promtool"):
+            done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True,
+                                  text=True, timeout=20, check=False)
+            equal((done.returncode, done.stdout + done.stderr), (0, ""), "promtool")
 
 
 @case("openapi.json and the server tell the same paths and methods", short=True)

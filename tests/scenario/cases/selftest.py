@@ -8,6 +8,7 @@ from harness.baresip import Baresip, check_tone, power
 from harness.capture import Capture
 from harness.case import case
 from harness.check import Failed, check, equal
+from harness.metrics import judge_metrics
 from harness.rtp import exchange
 from harness.sip import Call, Message, judge, options
 
@@ -113,6 +114,46 @@ def capture_judge(t):
         check("finds fault" in str(failed), f"another failure: {failed}")
         return
     raise Failed("tshark found no fault with a broken message")
+
+
+METRICS = """\
+# HELP sbc_x_total what is counted
+# TYPE sbc_x_total counter
+sbc_x_total{a="1",b="\\\\ \\" \\n"} 1
+sbc_x_total{a="2",b=""} 2e3
+# HELP sbc_y_seconds a \\\\ and a \\n
+# TYPE sbc_y_seconds histogram
+sbc_y_seconds_bucket{t="p",le="0.1"} 1
+sbc_y_seconds_bucket{t="p",le="+Inf"} 3
+sbc_y_seconds_sum{t="p"} 0.25
+sbc_y_seconds_count{t="p"} 3
+"""
+# What to replace by what, and it is no longer right.
+METRICS_BROKEN = [
+    ("# HELP sbc_x_total what is counted\n", ""), ("# TYPE sbc_x_total counter\n", ""),
+    ("sbc_x_total counter", "sbc_x_total gauge"), ("sbc_y_seconds histogram", "sbc_y_seconds counter"),
+    ('a="2"', "a=2"), ('a="2"', 'a="2\\t"'), ('a="2"', 'a="2"x"'), ('b=""} 2e3', 'b="",} 2e3'), ('b=""', 'a="2"'),
+    ('a="2",b=""', 'c="2",b=""'), ("2e3", "-1"), ("2e3", "two"), ("2e3", "2e3 # why"), ("2e3", "NaN"),
+    ('a="2",b=""', 'a="1",b="\\\\ \\" \\n"'), ("2e3\n", "2e3\n\n"), ("2e3\n", "2e3\nsbc_z 1\n"),
+    ("sbc_y_seconds_count", "sbc_y_seconds_number"), ('sbc_y_seconds_sum{t="p"} 0.25\n', ""),
+    ('count{t="p"} 3', 'count{t="p"} 4'), ('le="0.1"} 1', 'le="0.1"} 4'), ("+Inf", "9"), ('le="0.1"', 'le="Inf"'),
+    ('_sum{t="p"}', '_sum{t="q"}'), ("sbc_y_seconds", "sbc_y_ms"), ("sbc_x", "sip_x"), ("2e3\n", "2e3\r\n"),
+    ("# HELP sbc_y", "# a remark\n# HELP sbc_y"), ("a \\\\ and", "a \\ and"),
+    ("# HELP sbc_y_seconds", "# HELP sbc_x_total again\n# TYPE sbc_x_total counter\nsbc_x_total 1\n# HELP sbc_y_seconds"),
+    ('sbc_y_seconds_count{t="p"} 3\n', 'sbc_y_seconds_count{t="p"} 3')]
+
+
+@case("the judge of metrics takes what is right and refuses what is not", short=True)
+def metrics_judge(t):
+    del t
+    equal(list(judge_metrics(METRICS)), ["sbc_x_total", "sbc_y_seconds"], "the families")
+    for old, new in METRICS_BROKEN:
+        check(old in METRICS, f"{old!r} is not there to be replaced")
+        try:
+            judge_metrics(METRICS.replace(old, new))
+        except Failed:
+            continue
+        raise Failed(f"{new!r} instead of {old!r} was taken")
 
 
 @case("a tone is found again by its frequency")

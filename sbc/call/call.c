@@ -364,16 +364,18 @@ enum err calls_hangup(struct calls *calls, const struct turn *turn, struct slice
 	return ERR_NOENT;
 }
 
-void calls_hangup_all(struct calls *calls, const struct turn *turn)
+bool calls_hangup_some(struct calls *calls, const struct turn *turn, uint32_t *cursor,
+		       uint32_t limit)
 {
-	uint32_t cursor = 0;
 	struct call *call;
 
-	while ((call = pool_next(&calls->pool, &cursor))) {
+	while (limit > 0 && (call = pool_next(&calls->pool, cursor))) {
 		if (call->state >= CALL_ENDING)
 			continue;
+		limit--;
 		call_terminate(call, turn, 2, 503, call_reason_make(turn, "Q.850", 41));
 		call_end(call, turn, "sbc", 503, call->answered_ms ? "answered" : "failed",
 			 "shutdown");
 	}
+	return limit == 0;
 }

@@ -125,5 +125,7 @@ must_use enum err calls_page(const struct calls *calls, struct arena *arena, uin
 must_use enum err calls_show(const struct calls *calls, struct arena *arena, struct slice id,
 			     struct ctl_call_info *ret);
 must_use enum err calls_hangup(struct calls *calls, const struct turn *turn, struct slice id);
-/* Ends all of them (a drain that ran out of patience). */
-void calls_hangup_all(struct calls *calls, const struct turn *turn);
+/* Ends up to `limit` calls from *cursor on, which starts at 0 (a drain that ran out of patience): a
+ * turn has no memory for the BYEs of all. False: there are no more. */
+bool calls_hangup_some(struct calls *calls, const struct turn *turn, uint32_t *cursor,
+		       uint32_t limit);

@@ -8,6 +8,7 @@
 #include "lib/proc/proc.h"
 
 #define CORE_ARENA_QUOTA (64u << 20)
+#define DRAIN_CALLS 64u /* of one turn */
 #define DRAIN_MS 2500u /* a little more than a call waits for the relay */
 
 static void log_listen_failed(struct core *core, const struct settings *settings, size_t index,
@@ -118,13 +119,17 @@ static void core_drain(struct core *core)
 	core->draining = true;
 	for (uint32_t i = 0; i < core->worker_count; i++) {
 		struct worker *worker = &core->workers[i];
-		struct turn turn;
+		uint32_t cursor = 0;
+		bool more;
 
 		if (!worker->calls)
 			continue;
-		turn = turn_begin(worker);
-		calls_hangup_all(worker->calls, &turn);
-		turn_end(worker);
+		do {
+			struct turn turn = turn_begin(worker);
+
+			more = calls_hangup_some(worker->calls, &turn, &cursor, DRAIN_CALLS);
+			turn_end(worker);
+		} while (more);
 	}
 	do {
 		live = 0;

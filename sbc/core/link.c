@@ -115,21 +115,31 @@ static void on_up(void *owner, struct ctl_peer *peer, const struct ctl_hello *he
 	arena_reset(&worker->arena);
 }
 
-static void on_missing(struct worker *worker, const struct turn *turn,
-		       const struct ctl_session_missing *missing)
+/* A relay that lost all of them names thousands: each is told in a turn of its own, for one turn has
+ * no memory for so many commands. */
+static void on_missing(struct worker *worker, const struct ctl_session_missing *missing)
 {
-	for (uint32_t i = 0; i < missing->sessions_count; i++)
-		calls_on_session_missing(worker->calls, turn, missing->sessions[i].session);
+	for (uint32_t i = 0; i < missing->sessions_count; i++) {
+		struct turn turn = turn_begin(worker);
+
+		calls_on_session_missing(worker->calls, &turn, missing->sessions[i].session);
+		turn_end(worker);
+	}
 }
 
 static void on_message(void *owner, struct ctl_peer *peer, const struct ctl_message *message)
 {
 	struct worker *worker = owner;
-	struct turn turn = turn_begin(worker);
 	struct pending *pending =
 		message->request ? pending_find(&worker->link, message->request) : NULL;
+	struct turn turn;
 
 	(void)peer;
+	if (message->type == CTL_session_missing) {
+		on_missing(worker, &message->session_missing);
+		return;
+	}
+	turn = turn_begin(worker);
 	if (pending) {
 		struct handle call = pending->owner;
 		uint32_t purpose = pending->purpose;
@@ -138,8 +148,6 @@ static void on_message(void *owner, struct ctl_peer *peer, const struct ctl_mess
 		calls_on_relay(worker->calls, &turn, call, purpose, message);
 	} else if (message->type == CTL_media_event) {
 		calls_on_media_event(worker->calls, &turn, &message->media_event);
-	} else if (message->type == CTL_session_missing) {
-		on_missing(worker, &turn, &message->session_missing);
 	} else if (message->type == CTL_failure) {
 		log_write(worker->core->config.log, LOG_LEVEL_ERROR, EVENT_config_note,
 			  LOG_T("from", "relay"), LOG_S("detail", message->failure.detail));

@@ -437,7 +437,7 @@ static void play_network(const struct options *options, const struct network *ne
 
 static struct options options_read(int argc, char **argv)
 {
-	struct options options = { .seed = 1, .seeds = 3, .calls = 400 };
+	struct options options = { .seed = 1, .seeds = 8, .calls = 400 };
 
 	for (int i = 1; i + 1 < argc; i += 2) {
 		unsigned long value = strtoul(argv[i + 1], NULL, 10);

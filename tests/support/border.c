@@ -430,10 +430,15 @@ bool border_hangup(struct border *border)
 
 void border_hangup_all(struct border *border)
 {
-	struct turn turn = turn_begin(border);
+	uint32_t cursor = 0;
+	bool more;
 
-	calls_hangup_all(border->calls, &turn);
-	turn_end(border);
+	do {
+		struct turn turn = turn_begin(border);
+
+		more = calls_hangup_some(border->calls, &turn, &cursor, 64);
+		turn_end(border);
+	} while (more);
 }
 
 void border_relay_short(struct border *border, uint32_t permille)

@@ -430,6 +430,37 @@ static void long_call_does_not_grow(void **state)
 	stage_end(&stage);
 }
 
+/* While it rings: INFO goes on, an offer is too early (RFC 3311 5.1), and what is open when the call is
+ * refused has its answer. */
+static void while_it_rings(void **state)
+{
+	struct stage *stage = stage_new();
+	struct slice message;
+	char copy[RAW_BYTES];
+
+	(void)state;
+	stage_invite(stage, SDP_A);
+	raw_copy(copy, sizeof(copy), stage_take(stage, GW_1, "INVITE "));
+	stage_answer(stage, GW_1, slice_text(copy), 180, "tag-of-b", NULL);
+	message = stage_take(stage, PBX, "SIP/2.0 180 ");
+	raw_copy(stage->a.remote_tag, sizeof(stage->a.remote_tag), raw_tag(message, "To"));
+	stage_request_a(stage, "UPDATE", SDP_A_HOLD);
+	assert_true(raw_field(stage_take(stage, PBX, "SIP/2.0 500 "), "Retry-After").len > 0);
+	stage_request_b(stage, GW_1, "UPDATE", SDP_B);
+	stage_take(stage, GW_1, "SIP/2.0 491 ");
+	stage_request_a(stage, "INFO", NULL);
+	stage_answer(stage, GW_1, stage_take(stage, GW_1, "INFO "), 200, NULL, NULL);
+	stage_take(stage, PBX, "SIP/2.0 200 ");
+	stage_request_a(stage, "INFO", NULL);
+	stage_take(stage, GW_1, "INFO ");
+	stage_answer(stage, GW_1, slice_text(copy), 486, "tag-of-b", NULL);
+	stage_take(stage, GW_1, "ACK ");
+	stage_take(stage, PBX, "SIP/2.0 486 ");
+	message = stage_take(stage, PBX, "SIP/2.0 481 ");
+	assert_slice(raw_method(message), "INFO");
+	stage_end(&stage);
+}
+
 static void relay_down_in_reinvite(void **state)
 {
 	struct stage *stage = stage_new();
@@ -467,6 +498,7 @@ int main(void)
 		cmocka_unit_test(wrong_requests),
 		cmocka_unit_test(info_fails),
 		cmocka_unit_test(long_call_does_not_grow),
+		cmocka_unit_test(while_it_rings),
 		cmocka_unit_test(relay_down_in_reinvite),
 	};
 

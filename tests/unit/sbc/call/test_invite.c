@@ -531,6 +531,32 @@ static void relay_is_away(void **state)
 	stage_end(&stage);
 }
 
+/* A BYE past the proxies would never arrive: what takes a late 2xx back follows its route set. */
+static void stray_follows_the_route(void **state)
+{
+	struct stage *stage = stage_new();
+	struct slice message;
+	char copy[RAW_BYTES];
+	char storage[RAW_BYTES];
+
+	(void)state;
+	stage_invite(stage, SDP_A);
+	raw_copy(copy, sizeof(copy), stage_take(stage, GW_1, "INVITE "));
+	stage_answer(stage, GW_1, slice_text(copy), 180, "tag-of-b", NULL);
+	stage_cancel_a(stage);
+	stage_take(stage, GW_1, "CANCEL ");
+	stage_feed(stage, GW_1,
+		   raw_write_response(storage, slice_text(copy), 200, "tag-of-b", GW_1,
+				      "Record-Route: <sip:198.51.100.9;lr>, <sip:198.51.100.8;lr>\r\n",
+				      SDP_B));
+	message = stage_take(stage, GW_1, "ACK sip:ua@198.51.100.20:5060 ");
+	assert_slice(raw_field(message, "Route"), "<sip:198.51.100.8;lr>");
+	message = stage_take(stage, GW_1, "BYE sip:ua@198.51.100.20:5060 ");
+	assert_slice(raw_field(message, "Route"), "<sip:198.51.100.8;lr>");
+	assert_int_equal(raw_cseq(message), raw_cseq(slice_text(copy)) + 1);
+	stage_end(&stage);
+}
+
 /* A target that may use none of the offered codecs is passed over; where all are such, 488. */
 static void codecs_of_the_targets(void **state)
 {
@@ -597,6 +623,7 @@ int main(void)
 		cmocka_unit_test(bye_of_the_callee_while_ringing),
 		cmocka_unit_test(merged_request),
 		cmocka_unit_test(relay_is_away),
+		cmocka_unit_test(stray_follows_the_route),
 		cmocka_unit_test(codecs_of_the_targets),
 		cmocka_unit_test(answer_is_stopped),
 	};

@@ -178,9 +178,12 @@ void calls_on_txn(struct calls *calls, const struct turn *turn, const struct eff
 	if (effect->kind == EFFECT_TXN_ACK_TIMEOUT)
 		return; /* nobody is owed anything more */
 	if (purpose == TXN_FOR_BYE) {
-		bool last = effect->kind != EFFECT_TXN_RESPONSE || effect->txn.msg->status >= 200;
+		const struct sip_msg *msg =
+			effect->kind == EFFECT_TXN_RESPONSE ? effect->txn.msg : NULL;
+		bool last = !msg || msg->status >= 200;
 
-		if (call && last)
+		if (call && last &&
+		    !(msg && call_bye_again(call, turn, user->purpose >> 8, msg)))
 			call_bye_done(call, turn, user->purpose >> 8);
 		return;
 	}

@@ -77,8 +77,15 @@ struct exchange {
 	struct handle client_txn;
 	uint32_t server_cseq;
 	uint32_t client_cseq;
+	uint8_t challenges;     /* of the other leg, answered */
 	uint32_t resend_ms;     /* next interval of the 2xx */
 	uint64_t ack_until_ms;
+};
+
+/* Text whose room is used again. */
+struct kept_text {
+	struct slice text;
+	size_t room;
 };
 
 /* A relayed request that changes nothing here. */
@@ -88,6 +95,12 @@ struct inside {
 	enum sip_method method;
 	struct handle server_txn;
 	struct handle client_txn;
+	bool kept;           /* it may be sent again, to answer a challenge */
+	uint8_t challenges;
+	int max_forwards;
+	struct kept_text content_type;
+	struct kept_text headers;
+	struct kept_text body;
 };
 
 struct leg {
@@ -103,6 +116,8 @@ struct leg {
 	uint32_t ack_cseq;   /* the INVITE's that it answers; 0: none yet */
 	bool ack_owed;       /* a 2xx came, its ACK must wait for the other side's answer */
 	bool confirmed;
+	uint8_t bye_challenges;
+	struct kept_text bye_reason;
 	bool bye_out;        /* and not answered: the peer's own BYE may cross it (15.1.1) */
 	bool no_update; /* its Allow was seen and does not name UPDATE (RFC 3311 5.1) */
 	struct slice new_target; /* Contact of an open re-INVITE, in force when it succeeds (RFC 6141) */
@@ -201,6 +216,9 @@ void call_on_bye(struct call *call, const struct turn *turn, unsigned leg,
 		 const struct sip_msg *msg, struct handle txn);
 /* A BYE of ours got its final response, or never will. */
 void call_bye_done(struct call *call, const struct turn *turn, unsigned leg);
+/* True: the BYE was challenged, and is out again. */
+bool call_bye_again(struct call *call, const struct turn *turn, unsigned leg,
+		    const struct sip_msg *msg);
 /* end.c: by is "caller", "callee", "sbc", "admin". The legs have been told (or need not be). */
 void call_end(struct call *call, const struct turn *turn, const char *by, uint16_t code,
 	      const char *result, const char *cause);
@@ -264,10 +282,11 @@ void call_attempt_failed(struct call *call, const struct turn *turn, uint16_t co
 			 const char *reason);
 void call_offer_ready(struct call *call, const struct turn *turn);
 
-/* challenge.c: "Authorization: …" lines that answer a 401 or 407 of the callee's gateway with its
- * trunk's own credentials; empty: it is not to be answered. */
-struct slice call_credentials(struct call *call, const struct turn *turn,
-			      const struct sip_msg *msg, enum sip_method method);
+/* challenge.c: "Authorization: …" lines that answer a 401 or 407 to a request of ours on this leg, with
+ * the trunk's own credentials; empty: it is not to be answered. *answers: of this request so far. */
+struct slice call_credentials(struct call *call, const struct turn *turn, unsigned leg,
+			      const struct sip_msg *msg, uint8_t *answers);
+bool call_may_be_challenged(const struct call *call, unsigned leg);
 
 /* answer.c: the 2xx and its ACK, for the initial INVITE and for re-INVITEs alike */
 void call_on_2xx(struct call *call, const struct turn *turn, const struct sip_msg *msg);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A carrier that asks who we are. Only the leg that we began answers, only with the credentials of
- * the trunk that it was sent to, only for its realm, and twice at most (a stale nonce is the second):
- * nobody else can make us show a digest. */
+ * the trunk that it was sent to, only for its realm, and each request twice at most (a stale nonce is
+ * the second): nobody else can make us show a digest. Within the dialog each request is challenged
+ * anew; no credentials are sent on suspicion. */
 #include "sbc/call/call_priv.h"
 
 #include "sbc/auth/auth.h"
@@ -9,21 +10,19 @@
 #define CHALLENGE_MAX_ANSWERS 2u
 #define CNONCE_CHARS 16u
 
-static bool may_answer(const struct call *call, const struct sip_msg *msg)
+bool call_may_be_challenged(const struct call *call, unsigned leg)
 {
-	return (msg->status == 401 || msg->status == 407) &&
-	       leg_trunk(call, 1)->auth_username.len > 0 &&
-	       call->challenges < CHALLENGE_MAX_ANSWERS;
+	return leg == 1 && leg_trunk(call, 1)->auth_username.len > 0;
 }
 
-struct slice call_credentials(struct call *call, const struct turn *turn,
-			      const struct sip_msg *msg, enum sip_method method)
+struct slice call_credentials(struct call *call, const struct turn *turn, unsigned leg,
+			      const struct sip_msg *msg, uint8_t *answers)
 {
 	const struct conf_trunk *trunk = leg_trunk(call, 1);
 	struct auth_challenge challenges[AUTH_CHALLENGES_MAX];
 	struct auth_answer answer = { .username = trunk->auth_username,
 				      .password = trunk->auth_password,
-				      .method = sip_method_text(method),
+				      .method = sip_method_text(msg->method),
 				      .uri = call->legs[1].dialog.remote_target,
 				      .nonce_count = 1 };
 	struct text text;
@@ -31,7 +30,8 @@ struct slice call_credentials(struct call *call, const struct turn *turn,
 	size_t count;
 	size_t used = 0;
 
-	if (!may_answer(call, msg))
+	if (!call_may_be_challenged(call, leg) || (msg->status != 401 && msg->status != 407) ||
+	    *answers >= CHALLENGE_MAX_ANSWERS)
 		return SLICE_NONE;
 	count = auth_challenges(msg, challenges);
 	text_init_arena(&cnonce, turn->arena, CNONCE_CHARS);
@@ -43,12 +43,12 @@ struct slice call_credentials(struct call *call, const struct turn *turn,
 			    slice_eq(trunk->auth_realm, challenges[i].realm);
 
 		/* The same credentials again would only be refused again (RFC 7616 3.3). */
-		if (!ours || (call->challenges > 0 && !challenges[i].stale))
+		if (!ours || (*answers > 0 && !challenges[i].stale))
 			continue;
 		auth_write(&text, &challenges[i], &answer);
 		used++;
 	}
 	if (used > 0)
-		call->challenges++;
+		(*answers)++;
 	return used > 0 ? text_done(&text) : SLICE_NONE;
 }

@@ -3,19 +3,42 @@
  * relay's final figures; whatever the peers still send is answered without it. */
 #include "sbc/call/call_priv.h"
 
+static bool send_bye(struct call *call, const struct turn *turn, unsigned leg,
+		     struct slice headers)
+{
+	struct leg_request bye = { .method = SIP_BYE,
+				   .purpose = TXN_FOR_BYE | leg << 8,
+				   .headers = headers };
+
+	return call_request(call, turn, leg, &bye, NULL, NULL) == OK;
+}
+
+bool call_bye_again(struct call *call, const struct turn *turn, unsigned leg,
+		    const struct sip_msg *msg)
+{
+	struct leg *on = &call->legs[leg];
+	struct slice credentials =
+		call_credentials(call, turn, leg, msg, &on->bye_challenges);
+
+	return credentials.len > 0 &&
+	       send_bye(call, turn, leg,
+			arena_printf(turn->arena, "%.*s%.*s", SLICE_ARG(on->bye_reason.text),
+				     SLICE_ARG(credentials)));
+}
+
 void call_send_bye(struct call *call, const struct turn *turn, unsigned leg,
 		   struct slice reason_header)
 {
 	struct leg *on = &call->legs[leg];
-	struct leg_request bye = { .method = SIP_BYE,
-				   .purpose = TXN_FOR_BYE | leg << 8,
-				   .headers = reason_header };
 
 	if (on->ack_owed)
 		/* A BYE must not overtake the ACK: the 2xx gets one that takes no media. */
 		call_ack(call, turn, leg, call->exchange.client_cseq,
 			 media_reject_out(call->media, turn->arena));
-	on->bye_out = call_request(call, turn, leg, &bye, NULL, NULL) == OK;
+	if (call_may_be_challenged(call, leg))
+		(void)!dialog_keep(&call->arena, reason_header, &on->bye_reason.text,
+				   &on->bye_reason.room);
+	on->bye_out = send_bye(call, turn, leg, reason_header);
 }
 
 void call_bye_done(struct call *call, const struct turn *turn, unsigned leg)

@@ -3,6 +3,8 @@
  * OPTIONS), each as a request of our own on the other leg. */
 #include "sbc/call/call_priv.h"
 
+#define INSIDE_MAX_KEPT_BYTES 2048u /* of a body; a longer one is not sent again */
+
 static void refuse(struct calls *calls, const struct turn *turn, struct handle txn,
 		   uint16_t status)
 {
@@ -18,6 +20,46 @@ static struct slice info_headers(const struct turn *turn, const struct sip_msg *
 	if (!slice_is(package, CC_TOKEN))
 		return SLICE_NONE;
 	return arena_printf(turn->arena, "Info-Package: %.*s\r\n", SLICE_ARG(package));
+}
+
+/* What a challenge would have us send again. */
+static void inside_keep(struct call *call, struct inside *inside,
+			const struct leg_request *request)
+{
+	struct arena *arena = &call->arena;
+
+	inside->challenges = 0;
+	inside->max_forwards = request->max_forwards;
+	inside->kept = call_may_be_challenged(call, !inside->from) &&
+		       request->body.len <= INSIDE_MAX_KEPT_BYTES &&
+		       dialog_keep(arena, request->content_type, &inside->content_type.text,
+				   &inside->content_type.room) == OK &&
+		       dialog_keep(arena, request->headers, &inside->headers.text,
+				   &inside->headers.room) == OK &&
+		       dialog_keep(arena, request->body, &inside->body.text,
+				   &inside->body.room) == OK;
+}
+
+/* True: the request was challenged, and is out again. */
+static bool inside_again(struct call *call, const struct turn *turn, unsigned slot,
+			 const struct sip_msg *msg)
+{
+	struct inside *inside = &call->inside[slot];
+	struct leg_request request = { .method = inside->method,
+				       .purpose = TXN_FOR_INSIDE | slot << 8,
+				       .content_type = inside->content_type.text,
+				       .body = inside->body.text,
+				       .max_forwards = inside->max_forwards };
+	struct slice credentials = SLICE_NONE;
+
+	if (inside->kept)
+		credentials = call_credentials(call, turn, !inside->from, msg,
+					       &inside->challenges);
+	if (credentials.len == 0)
+		return false;
+	request.headers = arena_printf(turn->arena, "%.*s%.*s", SLICE_ARG(inside->headers.text),
+				       SLICE_ARG(credentials));
+	return call_request(call, turn, !inside->from, &request, NULL, &inside->client_txn) == OK;
 }
 
 void call_on_inside(struct call *call, const struct turn *turn, unsigned leg,
@@ -48,9 +90,11 @@ void call_on_inside(struct call *call, const struct turn *turn, unsigned leg,
 	}
 	request.purpose = TXN_FOR_INSIDE | slot << 8;
 	request.headers = info_headers(turn, msg);
-	call->inside[slot] = (struct inside){
-		.used = true, .from = (uint8_t)leg, .method = msg->method, .server_txn = txn
-	};
+	call->inside[slot].used = true;
+	call->inside[slot].from = (uint8_t)leg;
+	call->inside[slot].method = msg->method;
+	call->inside[slot].server_txn = txn;
+	inside_keep(call, &call->inside[slot], &request);
 	if (call_request(call, turn, !leg, &request, NULL, &call->inside[slot].client_txn) != OK)
 		call_inside_failed(call, turn, slot, 500);
 }
@@ -61,7 +105,7 @@ void call_on_inside_response(struct call *call, const struct turn *turn, unsigne
 	struct inside *inside = slot < CALL_MAX_INSIDE ? &call->inside[slot] : NULL;
 	struct reply reply = { .status = msg->status };
 
-	if (!inside || !inside->used || msg->status < 200)
+	if (!inside || !inside->used || msg->status < 200 || inside_again(call, turn, slot, msg))
 		return;
 	if (msg->status == 401 || msg->status == 407 || msg->status / 100 == 3)
 		reply.status = 403;

@@ -768,7 +768,7 @@ void call_on_invite_response(struct call *call, const struct turn *turn, const s
 		attempt_done(call, turn, msg->status, "answered");
 		call_on_2xx(call, turn, msg);
 	} else {
-		struct slice credentials = call_credentials(call, turn, msg, SIP_INVITE);
+		struct slice credentials = call_credentials(call, turn, 1, msg, &call->challenges);
 
 		call_timer_stop(call, TIMER_NO_RESPONSE);
 		if (credentials.len > 0)

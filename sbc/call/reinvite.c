@@ -19,19 +19,27 @@ static void refuse_glare(struct call *call, const struct turn *turn, unsigned le
 	call_reply(call, turn, leg, txn, &reply);
 }
 
-static void send_on(struct call *call, const struct turn *turn, struct slice sdp)
+/* To the other leg; credentials: headers that answer its challenge, or empty. */
+static void send_on(struct call *call, const struct turn *turn, struct slice credentials)
 {
 	struct exchange *exchange = &call->exchange;
 	unsigned other = !exchange->from;
 	struct leg_request request = { .method = exchange->client_method,
 				       .purpose = TXN_FOR_INVITE,
 				       .contact = true,
-				       .body = sdp };
+				       .headers = credentials };
+	enum err err = OK;
 
-	if (sdp.len > 0)
+	if (!exchange->late) {
+		request.body = media_offer_out(call->media, turn->arena);
 		request.content_type = SLICE("application/sdp");
+	}
+	if (request.method == SIP_INVITE) /* for its ACK (22.1) */
+		err = dialog_keep(&call->arena, credentials, &call->legs[other].credentials,
+				  &call->legs[other].credentials_room);
 	exchange->state = EXCHANGE_SENT;
-	if (call_request(call, turn, other, &request, &exchange->client_cseq,
+	exchange->provisional = false;
+	if (err != OK || call_request(call, turn, other, &request, &exchange->client_cseq,
 			 &exchange->client_txn) != OK)
 		call_exchange_failed(call, turn, 500);
 	else
@@ -103,8 +111,7 @@ void call_reoffer_ready(struct call *call, const struct turn *turn)
 {
 	if (call->exchange.state != EXCHANGE_PORTS)
 		return;
-	send_on(call, turn,
-		call->exchange.late ? SLICE_NONE : media_offer_out(call->media, turn->arena));
+	send_on(call, turn, SLICE_NONE);
 }
 
 /* The exchange is over without success: the old terms hold, and the one who began hears `code`. */
@@ -219,6 +226,12 @@ void call_on_reinvite_response(struct call *call, const struct turn *turn,
 		commit_target(call);
 		call_on_2xx(call, turn, msg);
 	} else {
-		call_exchange_failed(call, turn, passed_on(msg->status));
+		struct slice credentials = call_credentials(call, turn, !exchange->from, msg,
+							    &exchange->challenges);
+
+		if (credentials.len > 0)
+			send_on(call, turn, credentials);
+		else
+			call_exchange_failed(call, turn, passed_on(msg->status));
 	}
 }

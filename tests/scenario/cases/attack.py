@@ -505,3 +505,96 @@ def reflection(t):
     time.sleep(1.3)  # Timer G would have fired twice
     equal(drain(stranger.sock), (0, 0), "repeated answers")
     check(sbc.metrics().get("sbc_sip_transactions_active", 0) <= 1, "a transaction of a stranger lives")
+
+
+CHALLENGE = 'Digest realm="r", nonce="n%d", qop="auth,auth-int", opaque="o", algorithm=MD5'
+SPOILS = [b"\0", b"\r\n", b"\n", b"\xff" * 9, b"%n%s", b'"', b"<", b">", b";", b",", b"(" * 99, b"=", b" ",
+          b"\t", b"@", b":", b"4294967296", b"-1", b"A" * 900, b"\r\n ", b"\r\n\r\n", b"\\", b"%00"]
+
+
+def spoil(noise, data, keep):
+    """Changes octets of a good message, but not those that bring it to its call."""
+    data, fixed = bytearray(data), [data.find(k) for k in keep if k and k in data]
+    spans = [(at, at + len(k)) for at, k in zip(fixed, [k for k in keep if k and k in data])]
+    for _ in range(noise.randrange(1, 4)):
+        at, size = noise.randrange(len(data)), noise.randrange(1, 12)
+        if any(start - size < at < end for start, end in spans):
+            continue
+        kind = noise.randrange(4)
+        if kind == 0:
+            data[at] = noise.randrange(256)
+        elif kind == 1 and all(at < start or at >= end for start, end in spans):
+            data[at:at + size] = b"?" * min(size, len(data) - at)
+        else:
+            data[at:at] = noise.choice(SPOILS)
+            spans = [(s + (at <= s) * 999, e + (at <= s) * 999) for s, e in spans if at > e or at <= s]
+            break
+    return bytes(data)
+
+
+@case("broken answers and broken requests within calls, from both sides", short=True)
+def spoiled_calls(t):
+    def change(document):
+        with_control(t)(document)
+        document["provisioning"]["trunks"][1]["auth"] = {"username": "u", "password": "p"}
+    sbc = t.sbc(change)
+    pbx, carrier = t.endpoint(t.slot.pbx, lenient=True), t.endpoint(t.slot.carrier, lenient=True)
+    control = t.endpoint(t.slot.stranger)
+    noise = random.Random(int(os.environ.get("SBC_TEST_SEED", "4711")))
+    finals = [200, 200, 200, 302, 401, 407, 422, 486, 488, 491, 500, 603, 699]
+    border, outer = (t.slot.inside, 5060), (t.slot.outside, 5060)
+    for number in range(250):
+        if number % 25 == 0:
+            equal(options(control, border).status, 200, f"OPTIONS before call {number}")
+        caller = Call.start(pbx, border, f"+4930{number:04}",
+                            sdp=sdp.compose(pbx.ip, 14000) if number % 5 else None)
+        request = carrier.take(lambda m: m.is_request and f"+4930{number:04}@" in m.start and
+                               m.method == "INVITE")
+        check(request is not None, f"INVITE {number} did not come through")
+        callee = Call(carrier, request.source)
+        callee.invite, callee.local = request, f"{request.get('To')};tag={token()}"
+        callee.calling = "callee"
+        branch = re.search("branch=([^;]*)", callee.invite.get("Via")).group(1).encode()
+        keep = [b"SIP/2.0", branch, callee.invite.get("CSeq").encode()]
+
+        def answer(status):
+            before = len(carrier.log)
+            callee.reply(status, sdp.compose(carrier.ip, 16000) if noise.randrange(3) else None, headers=[
+                ("Record-Route", "<sip:127.0.0.1;lr>"), ("Allow", "INVITE, UPDATE"),
+                ("WWW-Authenticate", CHALLENGE % number), ("Proxy-Authenticate", CHALLENGE % number)])
+            good = carrier.log[before][2]
+            for _ in range(3):
+                carrier.sock.sendto(spoil(noise, good, keep), outer)
+        for status in (noise.choice([100, 180, 183, 199]), 183):
+            answer(status)
+        answer(noise.choice(finals))
+        got = pbx.take(lambda m: m.status >= 180 and m.tag("To"), 0.3)
+        if got is not None:
+            caller.remote = got.get("To")
+            if got.status == 200 and got.get("Contact"):
+                caller.remote_target = got.contact_uri()
+            for method in ("ACK", "INVITE", "UPDATE", "INFO", "PRACK", "REFER", "OPTIONS"):
+                message = caller._request(method, caller.cseq + (method != "ACK"), None, (),
+                                          sdp.compose(pbx.ip, 14000, version=2))
+                caller.cseq += method != "ACK"
+                tag = got.tag("To").encode()
+                raw = message.bytes()
+                for data in (spoil(noise, raw, [tag, caller.call_id.encode()]), raw):
+                    pbx.sock.sendto(data, border)
+            pbx.sock.sendto(caller._request("BYE", caller.cseq + 9).bytes(), border)
+        for endpoint in (pbx, carrier):
+            while endpoint.pump(0):
+                pass
+            for message in endpoint.inbox:
+                if not message.is_request or message.method == "ACK":
+                    continue
+                if message.method != "INVITE":
+                    Call(endpoint, message.source).reply(200, request=message)
+                else:
+                    other = Call(endpoint, message.source)
+                    other.local, other.invite = f"{message.get('To')};tag=z", message
+                    other.reply(488)
+            endpoint.inbox.clear()
+    for call in sbc.calls():
+        sbc.rest("DELETE", f"/calls/{call['id']}", wanted=(204, 404))
+    back_to_start(sbc, None)

@@ -277,6 +277,7 @@ def reloads(t):
     while thread.is_alive() and time.monotonic() < end:
         hang_up(*establish(t, pbx, carrier, t.slot.inside, called=f"+49{calls}"))
         calls += 1
+        time.sleep(0.01)  # ports rest for five seconds
     thread.join(5)
     check(not failures, f"a reload failed: {failures}")
     equal(done[0], 1000, "reloads")
@@ -451,3 +452,53 @@ def reached_as(uid, path):
             code = 0
         os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+
+
+def mutated(noise, value):
+    """A copy of a JSON value with one thing in it changed."""
+    copy = json.loads(json.dumps(value))
+    at = copy
+    while True:
+        keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+        if not keys:
+            return copy
+        key = noise.choice(keys)
+        if isinstance(at[key], (dict, list)) and at[key] and noise.randrange(4):
+            at = at[key]
+            continue
+        kind = noise.randrange(4)
+        if kind == 0 and isinstance(at, dict):
+            at[noise.choice(["x", "name", "port", "__proto__", "a" * 5000])] = at[key]
+        elif kind == 1:
+            del at[key]
+        else:
+            at[key] = noise.choice([None, True, -1, 0, 65536, 1e300, 2 ** 63, "", "x" * 3000, "\0", "\n",
+                                    "(" * 500, "(a+)+$", "../../x", "0.0.0.0", "::", "sip:", "$1$99", [], {},
+                                    [[]], "'; DROP TABLE cdrs; --", "\ud800", "*" * 200])
+        return copy
+
+
+@case("mutated configurations are refused or taken whole, never half, and calls go on", short=True)
+def mutants(t):
+    sbc = t.sbc(wide_ports)
+    pbx, carrier = t.peers()
+    call = establish(t, pbx, carrier, t.slot.inside, called="+49long")
+    good = sbc.rest("GET", "/config")
+    noise = random.Random(99)
+    refused = taken = 0
+    for number in range(250):
+        bad = mutated(noise, good)
+        status, _, answer = sbc.http("PUT", "/api/v1/config", bad)
+        check(status in (200, 204, 400, 409, 422), f"{status} for {json.dumps(bad)[:3000]}: {answer}")
+        if status in (200, 204):
+            taken += 1
+            sbc.rest("PUT", "/config", good)
+        else:
+            refused += 1
+            check(answer.get("errors") or answer.get("detail"), f"no reason in {answer}")
+        if number % 25 == 0:
+            equal(sbc.rest("GET", "/config"), good, "the document in force")
+            hang_up(*establish(t, pbx, carrier, t.slot.inside, called=f"+49{number}"))
+    check(refused > 100 and taken > 5, f"{refused} refused, {taken} taken")
+    hang_up(*call)
+    back_to_start(sbc, None)

@@ -2,6 +2,7 @@
 """A control client of its own: it reads messages.def and speaks what stands there, so that the C codec
 is never its own judge. A message is a dict; an IP is a text or None, an endpoint (text, port)."""
 import ipaddress
+import os
 import re
 import socket
 import struct
@@ -39,6 +40,8 @@ def put_ip(ip):
 class Codec:
     def __init__(self, path):
         self.records, self.numbers = read_table(path)
+        with open(os.path.join(os.path.dirname(path), "ctl.h"), encoding="utf-8") as header:
+            self.version = int(re.search(r"#define CTL_VERSION (\d+)", header.read()).group(1))
         self.names = {number: name for name, number in self.numbers.items()}
 
     def put(self, record, values):
@@ -115,7 +118,7 @@ class Client:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(20)
         self.socket.connect(path)
-        self.send("hello", version=1, program=program, node=node, worker=worker)
+        self.send("hello", version=self.codec.version, program=program, node=node, worker=worker)
         self.hello = self.receive()
         assert self.hello[0] == "hello", self.hello
 

@@ -61,8 +61,8 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **req_
 	struct http_server *server = cls;
 	struct http_exchange *exchange = *req_cls;
 
-	(void)connection;
 	(void)code;
+	http_patience_start(connection);
 	*req_cls = NULL;
 	if (!exchange)
 		return;
@@ -215,6 +215,7 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 		return MHD_NO;
 	if (exchange->stage == HTTP_STAGE_HEADERS) {
 		exchange->stage = HTTP_STAGE_BODY;
+		http_patience_stop(connection);
 		return on_headers(exchange, method) ? MHD_YES : http_queue_answer(exchange);
 	}
 	if (*upload_data_size > 0)

@@ -10,6 +10,7 @@
 #include "lib/base/pool.h"
 
 #define HTTP_MAX_HEADERS 8u
+#define HTTP_IDLE_S      30u
 
 struct http_server {
 	struct loop *loop;
@@ -23,6 +24,7 @@ struct http_server {
 	struct loop_hook hook;
 	struct arena_cache cache;
 	struct pool exchanges;
+	struct pool patiences;
 	bool stopping;
 };
 
@@ -67,6 +69,14 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 				size_t *upload_data_size, void **req_cls);
 void http_on_completed(void *cls, struct MHD_Connection *connection, void **req_cls,
 		       enum MHD_RequestTerminationCode code);
+
+/* How long the head of a request may take (patience.c): runs from a connection's begin, and again from
+ * the end of each request; stopped when a head is there. */
+must_use enum err http_patience_init(struct http_server *server);
+void http_patience_start(struct MHD_Connection *connection);
+void http_patience_stop(struct MHD_Connection *connection);
+void http_on_connection(void *cls, struct MHD_Connection *connection, void **context,
+			enum MHD_ConnectionNotificationCode code);
 
 /* Gives the answer to MHD (answer.c). */
 enum MHD_Result http_queue_answer(struct http_exchange *exchange);

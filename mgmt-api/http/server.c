@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CONNECTION_IDLE_S 30u
 #define LISTEN_BACKLOG 128
 /* Rounds in one turn: other watchers of the loop must have their turn too. */
 #define MAX_ROUNDS 16
@@ -80,10 +79,11 @@ static enum err start_daemon(struct http_server *server)
 		MHD_OPTION_LISTEN_SOCKET, server->listen_fd, /* MHD closes it from here on */
 		MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, server,
 		MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server,
+		MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server,
 		MHD_OPTION_CONNECTION_LIMIT, HTTP_MAX_CONNECTIONS,
 		/* So that one who only holds on leaves room for the others. */
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, HTTP_MAX_CONNECTIONS / 2,
-		MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_IDLE_S,
+		MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
 		MHD_OPTION_END);
@@ -115,6 +115,8 @@ enum err http_server_create(struct loop *loop, struct log *log, const struct end
 	arena_cache_init(&server->cache, 4u << 20);
 	err = pool_init(&server->exchanges, sizeof(struct http_exchange), HTTP_MAX_CONNECTIONS);
 	if (err == OK)
+		err = http_patience_init(server);
+	if (err == OK)
 		err = open_listener(listen_on, &server->listen_fd);
 	if (err == OK)
 		err = start_daemon(server);
@@ -144,6 +146,7 @@ void http_server_destroy(struct http_server **server)
 		MHD_stop_daemon(old->daemon);
 	if (old->listen_fd >= 0)
 		close(old->listen_fd);
+	pool_fini(&old->patiences);
 	pool_fini(&old->exchanges);
 	arena_cache_fini(&old->cache);
 	free(old);

@@ -370,3 +370,26 @@ def flood_many(t):
                    if k.startswith("sbc_requests_rejected_total") and v)
     check(rejected <= 2000 + 1000 * 6, f"{rejected} of {flood.sent} were answered in 3 s")
     back_to_start(sbc, None)
+
+
+@case("an HTTP head that comes octet by octet is cut off; a connection in use is not", slow=True)
+def slow_head(t):
+    sbc = t.sbc()
+    host, port = sbc.api.rsplit(":", 1)
+    used = connect(t.slot.stranger, (host, int(port)))
+    slow = [connect(t.slot.stranger, (host, int(port)), data)
+            for data in (b"", b"GET /api", b"GET / HTTP/1.1\r\n")]
+    begin = time.monotonic()
+    while slow and time.monotonic() - begin < 40:
+        for sock in slow:
+            try:
+                sock.send(b"x")
+            except OSError:
+                pass
+        used.send(b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(1)
+        slow = [sock for sock in slow if not is_closed(sock)]
+        check(not is_closed(used), "the connection in use was closed")
+    check(not slow, f"{len(slow)} slow heads are still awaited after 40 s")
+    check(time.monotonic() - begin > 20, "they were cut off early")
+    used.close()

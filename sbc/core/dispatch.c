@@ -24,6 +24,14 @@ static void response_flow(const struct sip_msg *msg, const struct flow *flow, st
 		ret->remote.port = msg->via.port ? msg->via.port : 5060;
 }
 
+/* The source of a datagram may be forged. Who would make us flood somebody gains nothing by it, for an
+ * answer that is a fifth larger than its request is not sent; only requests far shorter than real
+ * ones are concerned. */
+static bool would_amplify(const struct sip_msg *msg, const struct flow *flow, struct slice answer)
+{
+	return flow->transport == SIP_UDP && answer.len * 5 > msg->bytes.len * 6;
+}
+
 void reply_stateless(const struct rooms *rooms, const struct turn *turn, const struct sip_msg *msg,
 		     const struct flow *flow, uint16_t status, const char *reason)
 {
@@ -47,7 +55,7 @@ void reply_stateless(const struct rooms *rooms, const struct turn *turn, const s
 		text_lit(&text, "\r\n");
 	}
 	sip_write_body(&text, SLICE_NONE, SLICE_NONE);
-	if (text.err != OK)
+	if (text.err != OK || would_amplify(msg, flow, text_done(&text)))
 		return;
 	response_flow(msg, flow, &back);
 	effects_send(turn->out, &back, text_done(&text), HANDLE_NONE);

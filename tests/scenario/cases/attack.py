@@ -502,6 +502,15 @@ def reflection(t):
         same.setdefault((method, asked), set()).add(got)
     check(all(len(v) == 1 for v in same.values()), f"answers tell users apart: {same}")
     bait.untouched("somebody's Via")
+    # The shortest requests there are would be answered with twice their size.
+    for line, body in ((b"OPTIONS sip:a SIP/2.0", b""), (b"X sip:a SIP/2.0", b""), (b"X sip:a SIP/9.0", b""),
+                       (b"INVITE sip:a SIP/2.0", b"l:9\r\n")):
+        raw = (line + b"\r\nv:SIP/2.0/UDP a:5060;rport;branch=z9hG4bKa\r\nf:<sip:a>;tag=1\r\nt:<sip:b>\r\ni:1\r\n"
+               b"CSeq:1 " + line.split()[0] + b"\r\n" + body + b"\r\n")
+        stranger.sock.sendto(raw, (t.slot.inside, 5060))
+        time.sleep(0.05)
+        count, size = drain(stranger.sock)
+        check(size <= 1.2 * len(raw), f"{line!r} of {len(raw)} octets was answered with {size}")
     time.sleep(1.3)  # Timer G would have fired twice
     equal(drain(stranger.sock), (0, 0), "repeated answers")
     check(sbc.metrics().get("sbc_sip_transactions_active", 0) <= 1, "a transaction of a stranger lives")

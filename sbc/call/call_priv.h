@@ -267,6 +267,9 @@ enum err call_request(struct call *call, const struct turn *turn, unsigned leg,
 		      struct handle *ret_txn);
 void call_ack(struct call *call, const struct turn *turn, unsigned leg, uint32_t cseq,
 	      struct slice sdp);
+/* For a repeated 2xx. An earlier INVITE's ACK, which another has replaced, is made anew; its SDP, if it
+ * had one, is gone. */
+void call_ack_again(struct call *call, const struct turn *turn, unsigned leg, uint32_t cseq);
 void call_allow_write(struct text *text);
 /* "Reason: SIP;cause=…\r\n" with nothing but protocol and cause of what the peer said; empty: none. */
 struct slice call_reason_copy(const struct turn *turn, const struct sip_msg *msg);
@@ -302,6 +305,7 @@ void call_on_reinvite(struct call *call, const struct turn *turn, unsigned leg,
 void call_reoffer_ready(struct call *call, const struct turn *turn);
 void call_on_reinvite_response(struct call *call, const struct turn *turn,
 			       const struct effect *effect);
+void call_dialog_lost(struct call *call, const struct turn *turn, unsigned leg, uint16_t code);
 /* The other leg's final response to a re-INVITE stays away: TIMER_RING. */
 void call_exchange_timeout(struct call *call, const struct turn *turn);
 void call_exchange_cancelled(struct call *call, const struct turn *turn);

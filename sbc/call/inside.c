@@ -117,6 +117,10 @@ void call_on_inside_response(struct call *call, const struct turn *turn, unsigne
 	reply.accept = inside->method == SIP_OPTIONS;
 	inside->used = false;
 	call_reply(call, turn, inside->from, inside->server_txn, &reply);
+	/* 12.2.1.2, RFC 5057 5.1: the other dialog is gone. (A 408 to an OPTIONS may be a peer that
+	 * does not know the method, and is left to the media's timeout.) */
+	if (msg->status == 481 && call->state == CALL_ANSWERED)
+		call_dialog_lost(call, turn, !inside->from, 481);
 }
 
 void call_inside_failed(struct call *call, const struct turn *turn, unsigned slot, uint16_t code)

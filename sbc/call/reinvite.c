@@ -114,6 +114,13 @@ void call_reoffer_ready(struct call *call, const struct turn *turn)
 	send_on(call, turn, SLICE_NONE);
 }
 
+/* 12.2.1.2: this leg's peer does not know the dialog, or does not answer at all. */
+void call_dialog_lost(struct call *call, const struct turn *turn, unsigned leg, uint16_t code)
+{
+	call_terminate(call, turn, 2, code, call_reason_make(turn, "SIP", code));
+	call_end(call, turn, leg == 0 ? "caller" : "callee", code, "answered", "dialog_lost");
+}
+
 /* The exchange is over without success: the old terms hold, and the one who began hears `code`. */
 void call_exchange_failed(struct call *call, const struct turn *turn, uint16_t code)
 {
@@ -134,10 +141,7 @@ void call_exchange_failed(struct call *call, const struct turn *turn, uint16_t c
 		call_reply_code(call, turn, exchange->from, exchange->server_txn, code);
 	if (code != 408 && code != 481)
 		return;
-	/* 12.2.1.2: the other dialog is gone. */
-	call_terminate(call, turn, 2, code, call_reason_make(turn, "SIP", code));
-	call_end(call, turn, exchange->from == 0 ? "callee" : "caller", code, "answered",
-		 "dialog_lost");
+	call_dialog_lost(call, turn, !exchange->from, code);
 }
 
 /* The one who began has his answer; what the other leg says is awaited, no longer than 64*T1. */

@@ -196,19 +196,16 @@ void stray_on_response(struct calls *calls, const struct turn *turn, const struc
 /* Another fork's 2xx, or a repeated one, on an exchange that is through. */
 void stray_2xx(struct call *call, const struct turn *turn, const struct effect *effect)
 {
-	struct leg *on = NULL;
+	const struct sip_msg *msg = effect->txn.msg;
+	unsigned leg = slice_eq(call->legs[0].dialog.call_id, msg->call_id) ? 0 : 1;
+	const struct leg *on = &call->legs[leg];
 
-	for (unsigned leg = 0; leg < 2; leg++)
-		if (slice_eq(call->legs[leg].dialog.call_id, effect->txn.msg->call_id))
-			on = &call->legs[leg];
-	if (!on)
+	if (!slice_eq(on->dialog.call_id, msg->call_id))
 		return;
-	if (!slice_eq(on->dialog.remote_tag, effect->txn.msg->to_tag)) {
+	if (!slice_eq(on->dialog.remote_tag, msg->to_tag))
 		stray_take_back(call->calls, turn, effect);
-		return;
-	}
-	if (on->ack_cseq != effect->txn.msg->cseq.number && call->state >= CALL_ENDING)
+	else if (msg->cseq.number > on->ack_cseq && call->state >= CALL_ENDING)
 		stray_take_back(call->calls, turn, effect); /* ACK; its BYE is out */
-	else if (on->ack_cseq == effect->txn.msg->cseq.number && on->ack.len > 0)
-		effects_send(turn->out, &on->dialog.flow, on->ack, HANDLE_NONE);
+	else
+		call_ack_again(call, turn, leg, msg->cseq.number);
 }

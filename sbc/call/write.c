@@ -161,12 +161,11 @@ enum err call_request(struct call *call, const struct turn *turn, unsigned leg,
 			   ret_txn ? ret_txn : &ignored);
 }
 
-/* An ACK to a 2xx: its own branch, the INVITE's CSeq number, no transaction. It is kept, for every
- * repeated 2xx gets the same bytes (RFC 3261 13.2.2.4). */
-void call_ack(struct call *call, const struct turn *turn, unsigned leg, uint32_t cseq,
-	      struct slice sdp)
+/* An ACK to a 2xx: its own branch, the INVITE's CSeq number. Empty: it must not leave. */
+static struct slice ack_write(struct call *call, const struct turn *turn, unsigned leg,
+			      uint32_t cseq, struct slice sdp)
 {
-	struct leg *on = &call->legs[leg];
+	const struct leg *on = &call->legs[leg];
 	struct dialog_request head = {
 		.method = SIP_ACK,
 		.cseq = cseq,
@@ -184,17 +183,40 @@ void call_ack(struct call *call, const struct turn *turn, unsigned leg, uint32_t
 	dialog_request_write(&text, &on->dialog, &head);
 	text_slice(&text, on->credentials);
 	sip_write_body(&text, SLICE("application/sdp"), sdp);
+	if (text.err != OK || !call_clean(call, leg, text_done(&text)))
+		return SLICE_NONE;
+	return text_done(&text);
+}
+
+/* It has no transaction, and is kept, for every repeated 2xx gets the same bytes (RFC 3261 13.2.2.4). */
+void call_ack(struct call *call, const struct turn *turn, unsigned leg, uint32_t cseq,
+	      struct slice sdp)
+{
+	struct leg *on = &call->legs[leg];
+	struct slice bytes = ack_write(call, turn, leg, cseq, sdp);
+
 	stray_spare(call->calls, call->exchange.client_txn, on->dialog.remote_tag);
 	on->ack_owed = false;
 	on->confirmed = true;
-	on->ack_cseq = cseq;
-	if (text.err != OK || !call_clean(call, leg, text_done(&text))) {
-		on->ack_cseq = 0;
+	on->ack_cseq = 0;
+	if (bytes.len == 0)
 		return;
-	}
-	if (dialog_keep(&call->arena, text_done(&text), &on->ack, &on->ack_room) != OK)
-		on->ack_cseq = 0; /* sent once, and cannot be repeated */
-	effects_send(turn->out, &on->dialog.flow, text_done(&text), HANDLE_NONE);
+	if (dialog_keep(&call->arena, bytes, &on->ack, &on->ack_room) == OK)
+		on->ack_cseq = cseq; /* else it is sent once, and cannot be repeated */
+	effects_send(turn->out, &on->dialog.flow, bytes, HANDLE_NONE);
+}
+
+void call_ack_again(struct call *call, const struct turn *turn, unsigned leg, uint32_t cseq)
+{
+	const struct leg *on = &call->legs[leg];
+	struct slice bytes = on->ack;
+
+	if (cseq > on->ack_cseq)
+		return; /* not yet: its answer is still to come */
+	if (cseq < on->ack_cseq)
+		bytes = ack_write(call, turn, leg, cseq, SLICE_NONE);
+	if (bytes.len > 0)
+		effects_send(turn->out, &on->dialog.flow, bytes, HANDLE_NONE);
 }
 
 /* Protocol and cause number of the first usable Reason value (RFC 3326); its text stays behind. */

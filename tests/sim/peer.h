@@ -35,6 +35,7 @@ struct peer_txn {
 	uint32_t interval_ms;
 	uint64_t repeat_ms;
 	uint64_t end_ms;
+	uint64_t answered_ms; /* server: when its 2xx left */
 	char branch[96];
 	char method[16];
 	char *bytes;    /* what is repeated */
@@ -77,6 +78,8 @@ struct party { /* one end of one dialog */
 	unsigned sdp_version;
 	unsigned offers;    /* of ours that are open */
 	bool bye_in_early;
+	bool fork_answered; /* the other fork sent its 2xx, and its BYE came */
+	bool fork_bye;
 	bool ignores_cancel;
 	bool up_once;
 	bool bye_sent;
@@ -99,6 +102,7 @@ struct world {
 	struct endpoint agents[PEER_ADDRESSES]; /* the PBX first */
 	struct endpoint border_at[2];           /* inside, outside */
 	unsigned answered;  /* calls that both ends saw up */
+	bool perfect;       /* nothing is lost or overtaken */
 };
 
 bool peer_chance(struct world *world, unsigned percent);

@@ -259,6 +259,7 @@ void peer_respond(struct peer_txn *txn, unsigned status, const char *tag, const 
 	if (status < 200)
 		return;
 	txn->end_ms = now(txn->world) + LIFE_MS;
+	txn->answered_ms = now(txn->world);
 	if (txn->invite) {
 		txn->interval_ms = T1_MS;
 		txn->repeat_ms = now(txn->world) + T1_MS;

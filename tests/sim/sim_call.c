@@ -338,6 +338,9 @@ static void check_parties(const struct sim *sim)
 				fail_msg("seed %" PRIu64 ": the %s of call %u (%s) was left alone",
 					 sim->seed, party->caller ? "caller" : "callee",
 					 party->call, party->dialog.call_id);
+			if (sim->world.perfect && party->fork_answered && !party->fork_bye)
+				fail_msg("seed %" PRIu64 ": a fork of call %u was left alone",
+					 sim->seed, party->call);
 		}
 	}
 }
@@ -372,6 +375,7 @@ static void play(const char *name, const struct sim_conditions *conditions, unsi
 	sim->seed = conditions->seed;
 	sim->call_count = calls;
 	sim->unruly = unruly;
+	sim->world.perfect = conditions->delay_min_ms == conditions->delay_max_ms;
 	sim->calls = calloc(calls, sizeof(*sim->calls));
 	sim->watches = calloc((size_t)calls * WATCHES_PER_CALL, sizeof(*sim->watches));
 	arena_cache_init(&sim->cache, 1u << 20);

@@ -185,6 +185,31 @@ static void reinvite_before_the_ack(void **state)
 	hang_up(stage);
 }
 
+/* The first INVITE's 2xx, repeated after a re-INVITE has had its own ACK, gets one as well. */
+static void old_2xx_again(void **state)
+{
+	struct stage *stage = stage_new();
+	struct slice ack;
+	char first[RAW_BYTES];
+
+	(void)state;
+	stage_invite(stage, SDP_A);
+	raw_copy(first, sizeof(first), stage_take(stage, GW_1, "INVITE "));
+	stage_answer(stage, GW_1, slice_text(first), 200, "tag-of-b", SDP_B);
+	ack = stage_take(stage, PBX, "SIP/2.0 200 ");
+	raw_copy(stage->a.remote_tag, sizeof(stage->a.remote_tag), raw_tag(ack, "To"));
+	stage_ack_a(stage, 1, NULL);
+	stage_request_a(stage, "INVITE", SDP_A_HOLD);
+	stage_take(stage, GW_1, "ACK ");
+	stage_answer(stage, GW_1, stage_take(stage, GW_1, "INVITE "), 200, "tag-of-b", SDP_B);
+	assert_int_equal(raw_cseq(stage_take(stage, GW_1, "ACK ")), raw_cseq(slice_text(first)) + 1);
+	stage_answer(stage, GW_1, slice_text(first), 200, "tag-of-b", SDP_B);
+	assert_int_equal(raw_cseq(stage_take(stage, GW_1, "ACK ")), raw_cseq(slice_text(first)));
+	stage_skip(stage, PBX);
+	stage_ack_a(stage, stage->a.cseq, NULL);
+	hang_up(stage);
+}
+
 /* 15.1.2: the pending re-INVITE is answered 487, and BYE goes on. */
 static void bye_during_reinvite(void **state)
 {
@@ -403,6 +428,21 @@ static void info_fails(void **state)
 	hang_up(stage);
 }
 
+static void info_finds_no_dialog(void **state)
+{
+	struct stage *stage = stage_new();
+
+	(void)state;
+	stage_talk(stage);
+	stage_request_a(stage, "INFO", NULL);
+	stage_answer(stage, GW_1, stage_take(stage, GW_1, "INFO "), 481, NULL, NULL);
+	stage_take(stage, PBX, "SIP/2.0 481 ");
+	stage_take(stage, PBX, "BYE ");
+	stage_take(stage, GW_1, "BYE ");
+	assert_int_equal(stage->records, 1);
+	stage_end(&stage);
+}
+
 /* The call's memory after ten and after a thousand re-INVITEs, each with another Contact. */
 static void long_call_does_not_grow(void **state)
 {
@@ -487,6 +527,7 @@ int main(void)
 		cmocka_unit_test(glare),
 		cmocka_unit_test(second_offer_too_early),
 		cmocka_unit_test(reinvite_before_the_ack),
+		cmocka_unit_test(old_2xx_again),
 		cmocka_unit_test(bye_during_reinvite),
 		cmocka_unit_test(byes_cross),
 		cmocka_unit_test(after_the_end),
@@ -497,6 +538,7 @@ int main(void)
 		cmocka_unit_test(update_as_update),
 		cmocka_unit_test(wrong_requests),
 		cmocka_unit_test(info_fails),
+		cmocka_unit_test(info_finds_no_dialog),
 		cmocka_unit_test(long_call_does_not_grow),
 		cmocka_unit_test(while_it_rings),
 		cmocka_unit_test(relay_down_in_reinvite),

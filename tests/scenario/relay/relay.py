@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """media-relayd as a process, and the two ends of a call as UDP sockets."""
+import ctypes
 import json
 import os
 import shutil
 import socket
 import struct
+import signal
 import subprocess
 import tempfile
 import time
@@ -15,6 +17,15 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BUILD = os.environ.get("SBC_BUILD", os.path.join(TOP, "build"))
 RECEIVE, TRANSMIT, BOTH = 1, 2, 3
 RESET, REMOVE, MUX = 1, 2, 4
+
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent():
+    """A runner that is killed leaves nobody behind who would hold its output open."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Relay:
@@ -41,7 +52,7 @@ class Relay:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [os.path.join(BUILD, "media-relay/media-relayd"), "--config", self.config],
-                stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:

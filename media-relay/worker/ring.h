@@ -13,8 +13,11 @@
 struct ring {
 	char *bytes;
 	size_t size; /* a power of two */
-	_Alignas(64) _Atomic size_t head; /* read up to here; never wraps in a lifetime */
-	_Alignas(64) _Atomic size_t tail;
+	/* A cache line lies between the two: each has another thread that writes it. */
+	char apart[64];
+	_Atomic size_t head; /* read up to here; never wraps in a lifetime */
+	char apart_too[64];
+	_Atomic size_t tail;
 };
 
 must_use enum err ring_init(struct ring *ring, size_t size);

@@ -216,7 +216,9 @@ static enum err gather_figures(struct request *request, const struct ctl_session
 					  sizeof(*to->streams));
 		if (!to->streams)
 			return ERR_NOMEM;
-		memcpy(to->streams, from->streams, from->streams_count * sizeof(*to->streams));
+		if (from->streams_count > 0)
+			memcpy(to->streams, from->streams,
+			       from->streams_count * sizeof(*to->streams));
 		request->found_count++;
 	}
 	return OK;

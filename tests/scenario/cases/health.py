@@ -238,10 +238,12 @@ def passive(t):
     pbx = t.endpoint(t.slot.pbx)
     wait_state(sbc, both, "up")
     for _ in range(3):
+        if status(sbc)["state"] == "down":
+            break
         caller = invite(t, pbx)
         Call.receive(first)
         answered(t, caller, second)
-    equal(status(sbc)["state"], "down", "after three silent calls")
+    wait_state(sbc, both, "down")
     answered(t, invite(t, pbx), second)
     before = len(first.asked)
     serve(both, lambda: len(first.asked) > before, "OPTIONS to the gateway that is down", 8)
@@ -306,15 +308,19 @@ def workers(t):
     wait_state(sbc, both, "up")
     for _ in range(6):
         answered(t, invite(t, pbx), first)
-    # Three silent calls on whatever workers take it down again.
+    # Three silent calls on whatever workers take it down again, or fewer: a silent call also brings
+    # the next probe forward, and that is not answered either.
+    first.answers = None
     sbc.rest("PATCH", "/trunks/carrier", {"probe": {"interval_s": 3600},
                                           "timers": {"first_response_ms": 300}})
     time.sleep(0.2)
     for _ in range(3):
+        if status(sbc)["state"] == "down":
+            break
         caller = invite(t, pbx)
         Call.receive(first)
         answered(t, caller, second)
-    equal(status(sbc)["state"], "down", "after three silent calls")
+    wait_state(sbc, both, "down")
 
 
 @case("many gateways are not asked all at once")

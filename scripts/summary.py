@@ -8,13 +8,14 @@ import re
 import sys
 
 TAP = re.compile(r"^(not ok|ok) \d+(?: - | )?(.*)$", re.M)
+SECOND = re.compile(r"^# second try: (.*)$", re.M)
 SKIP = re.compile(r"\s*# SKIP:?\s*(.*)$", re.I)
 
 
 class Tally:
     def __init__(self, names):
         self.names = names
-        self.passed, self.failed, self.skipped = 0, [], []
+        self.passed, self.failed, self.skipped, self.again = 0, [], [], []
 
     def add(self, name, result, reason=""):
         if self.names and not any(wanted in name for wanted in self.names):
@@ -58,6 +59,7 @@ def add_log(tally, leg, path):
             name = test["name"].replace("sbc:", "").replace(" / ", "/")
             prefix = f"{leg} {name}"
             output = (test.get("stdout") or "") + "\n" + (test.get("stderr") or "")
+            tally.again += [f"{leg} {line}" for line in SECOND.findall(output)]
             if "1.." in output and TAP.search(output):
                 add_tap(tally, prefix, test.get("stdout") or "", test["result"])
             elif test["result"] in ("OK", "EXPECTEDFAIL"):
@@ -85,6 +87,8 @@ def main():
             add_log(tally, entry[:-5], os.path.join(folder, entry))
     for name, reason in tally.skipped:
         print(f"skipped: {name}: {reason}")
+    for line in tally.again:
+        print(f"passed at the second try: {line}")
     for name, reason in tally.failed:
         print(f"FAILED: {name}: {reason}")
     text = f"{tally.passed} passed, {len(tally.failed)} failed"

@@ -75,6 +75,7 @@ int main(int argc, char **argv)
 {
 	static const struct proc_program program = { .name = "mgmt-apid",
 						     .purpose = "the REST API and dashboard of the SBC",
+						     .niceness = 10,
 						     .run = run };
 
 	return proc_main(argc, argv, &program);

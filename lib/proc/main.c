@@ -2,6 +2,7 @@
  * What all daemons do in the same order, so that a reader sees in their main files only what is
  * theirs. */
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "lib/proc/proc.h"
 
@@ -37,6 +38,8 @@ static int start(const struct proc_program *program, const struct proc_options *
 	log_init(&log, program->name, log_level_of(&conf),
 		 conf.log_format == CONF_LOG_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
 	proc_limits(&log);
+	if (program->niceness > 0)
+		(void)setpriority(PRIO_PROCESS, 0, program->niceness);
 	return program->run(&all);
 }
 

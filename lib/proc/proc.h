@@ -57,6 +57,7 @@ struct proc_start {
 struct proc_program {
 	const char *name;
 	const char *purpose; /* one line for --help */
+	int niceness;        /* above 0: the others come first when processors are short */
 	/* Limits are raised, core dumps off. Returns the exit code. */
 	int (*run)(const struct proc_start *start);
 };

@@ -308,7 +308,6 @@ void calls_on_relay(struct calls *calls, const struct turn *turn, struct handle 
 		break;
 	case PURPOSE_NONE:
 	case PURPOSE_CLOSE:
-	case PURPOSE_RESOLVE:
 		break;
 	}
 }

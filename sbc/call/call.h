@@ -89,7 +89,7 @@ struct call_destination {
 	struct endpoint remote;
 };
 void calls_on_resolved(struct calls *calls, const struct turn *turn, struct handle owner,
-		       uint32_t purpose, const struct call_destination *found, size_t count);
+		       const struct call_destination *found, size_t count);
 
 /* A timer of ours was popped from the wheel. */
 void calls_on_timer(struct calls *calls, const struct turn *turn, struct timer *timer);

@@ -36,14 +36,13 @@ enum call_timer {
 	CALL_TIMER_COUNT,
 };
 
-enum call_purpose { /* what an answer of the relay or the resolver is for */
+enum call_purpose { /* what an answer of the relay is for */
 	PURPOSE_NONE = CALL_RELAY_NO_ANSWER,
 	PURPOSE_OFFER,      /* ports for the initial offer */
 	PURPOSE_AGAIN,      /* ports for the next target */
 	PURPOSE_LATE_OFFER, /* ports for the callee's offer in a 2xx */
 	PURPOSE_REOFFER,    /* ports for new m-lines */
 	PURPOSE_CLOSE,      /* final figures */
-	PURPOSE_RESOLVE,
 };
 
 /* txn_user.purpose of our client transactions */
@@ -278,9 +277,11 @@ struct slice call_reason_make(const struct turn *turn, const char *protocol, uns
 bool call_clean(struct call *call, unsigned leg, struct slice bytes);
 
 /* invite.c */
+void call_media_side(struct call *call, unsigned leg, const struct ip_addr *signalling_ip);
+
+/* attempt.c */
 void call_next_target(struct call *call, const struct turn *turn);
 void call_on_invite_response(struct call *call, const struct turn *turn, const struct sip_msg *msg);
-void call_media_side(struct call *call, unsigned leg, const struct ip_addr *signalling_ip);
 void call_attempt_failed(struct call *call, const struct turn *turn, uint16_t code,
 			 const char *reason);
 void call_offer_ready(struct call *call, const struct turn *turn);

@@ -95,7 +95,6 @@ struct worker {
 	struct settings *settings;
 	struct journal *journal;
 	struct resolver *resolver;
-	uint32_t resolve_purpose; /* calls ask for one purpose only */
 	struct link link;
 	struct stats_row *row;
 	struct map trunks;      /* figures by trunk */

@@ -5,7 +5,7 @@
 
 #define DESTINATIONS_MAX 8u
 
-static void hand_to_call(struct worker *worker, struct handle call, uint32_t purpose,
+static void hand_to_call(struct worker *worker, struct handle call,
 			 const struct resolve_answer *answer)
 {
 	struct call_destination found[DESTINATIONS_MAX];
@@ -19,7 +19,7 @@ static void hand_to_call(struct worker *worker, struct handle call, uint32_t pur
 			.transport = (uint8_t)answer->targets[i].transport,
 			.remote = answer->targets[i].endpoint,
 		};
-	calls_on_resolved(worker->calls, &turn, call, purpose, found, count);
+	calls_on_resolved(worker->calls, &turn, call, found, count);
 }
 
 static void on_resolved(void *owner, uint64_t token, enum err err,
@@ -28,8 +28,7 @@ static void on_resolved(void *owner, uint64_t token, enum err err,
 	struct worker *worker = owner;
 
 	turn_begin(worker);
-	hand_to_call(worker, handle_from_u64(token), worker->resolve_purpose,
-		     err == OK ? answer : NULL);
+	hand_to_call(worker, handle_from_u64(token), err == OK ? answer : NULL);
 	turn_end(worker);
 }
 
@@ -47,12 +46,10 @@ void worker_resolve(struct worker *worker, const struct effect *effect)
 	struct resolve_answer answer;
 	enum err err;
 
-	worker->resolve_purpose = effect->resolve.purpose;
 	err = resolve(worker->resolver, &query, on_resolved, worker,
 		      handle_u64(effect->resolve.owner), &answer);
 	if (err != ERR_AGAIN)
-		hand_to_call(worker, effect->resolve.owner, effect->resolve.purpose,
-			     err == OK ? &answer : NULL);
+		hand_to_call(worker, effect->resolve.owner, err == OK ? &answer : NULL);
 }
 
 enum err names_init(struct worker *worker)

@@ -36,7 +36,7 @@ enum effect_kind {
 	EFFECT_TXN_ERROR,       /* its request could not be sent: transport error */
 	EFFECT_TXN_ACK_TIMEOUT, /* an INVITE server transaction got no ACK to its 3xx-6xx (timer H) */
 	EFFECT_RELAY,           /* a message to the relay; its answer comes back with owner and purpose */
-	EFFECT_RESOLVE,         /* RFC 3263 for a host name; the answer comes back likewise */
+	EFFECT_RESOLVE,         /* RFC 3263 for a host name; the answer comes back to the owner */
 	EFFECT_RECORD,          /* a finished call for the journal */
 	EFFECT_REAP,            /* the call of this handle ended: free it at the turn's end */
 	EFFECT_EVIDENCE,        /* what a call saw of a gateway */
@@ -67,7 +67,6 @@ struct effect {
 		} relay;
 		struct {
 			struct handle owner;
-			uint32_t purpose;
 			struct slice host;
 			uint16_t port;     /* 0: not given */
 			uint8_t transport; /* enum sip_transport */

@@ -228,7 +228,7 @@ static void hand_resolve(void *owner, const struct effect *effect)
 {
 	static const char *const known[] = { "198.51.100.30:5060", "198.51.100.31:5060" };
 	struct border *border = owner;
-	struct answer *answer = answer_new(border, effect->resolve.owner, effect->resolve.purpose,
+	struct answer *answer = answer_new(border, effect->resolve.owner, CALL_RELAY_NO_ANSWER,
 					   border->config.resolve_delay_ms);
 
 	answer->resolved = true;
@@ -327,8 +327,8 @@ static void answer_deliver(struct border *border, struct answer *answer)
 	struct turn turn = turn_begin(border);
 
 	if (answer->resolved)
-		calls_on_resolved(border->calls, &turn, answer->call, answer->purpose,
-				  answer->found, answer->found_count);
+		calls_on_resolved(border->calls, &turn, answer->call, answer->found,
+				  answer->found_count);
 	else if (!answer->never)
 		calls_on_relay(border->calls, &turn, answer->call, answer->purpose,
 			       &answer->message);

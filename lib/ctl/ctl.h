@@ -9,7 +9,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/pool.h"
 
-#define CTL_VERSION 2u
+#define CTL_VERSION 3u
 #define CTL_MAX_BYTES 65536u
 
 enum ctl_payload_kind { CTL_PAYLOAD_MEDIA = 0, CTL_PAYLOAD_EVENT = 1 /* RFC 4733 */ };
@@ -17,6 +17,49 @@ enum ctl_media_event_kind {
 	CTL_MEDIA_NONE_YET = 1, /* no packet since the answer, first_timeout_ms passed */
 	CTL_MEDIA_TIMEOUT = 2,  /* silence for timeout_ms */
 	CTL_MEDIA_LATCHED = 3,  /* RTP comes from another source than was told */
+	CTL_MEDIA_SECURED = 4,  /* DTLS is done: keys are in use */
+	CTL_MEDIA_SECURITY_FAILED = 5, /* media_event.value: enum ctl_security_failure */
+	CTL_MEDIA_ICE_CONNECTED = 6,   /* a pair was nominated */
+	CTL_MEDIA_ICE_LOST = 7,        /* consent expired (RFC 7675) */
+	CTL_MEDIA_ONE_WAY = 8,         /* this side is silent while the other one speaks */
+	CTL_MEDIA_RESUMED = 9,         /* after a silence that was told */
+	CTL_MEDIA_DIGIT = 10,          /* RFC 4733, whole: value and duration */
+};
+enum ctl_security_failure {
+	CTL_SECURITY_FINGERPRINT = 1, /* another certificate than the signalling named */
+	CTL_SECURITY_HANDSHAKE = 2,
+	CTL_SECURITY_TIMEOUT = 3,
+	CTL_SECURITY_PROFILE = 4,     /* no suite in common */
+};
+enum ctl_way { CTL_WAY_SOCKET = 0, CTL_WAY_XSK = 1 /* AF_XDP */, CTL_WAY_KERNEL = 2 /* eBPF */ };
+enum ctl_srtp_suite { /* RFC 4568, 6188, 7714 */
+	CTL_SRTP_NONE = 0,
+	CTL_SRTP_AES_CM_128_HMAC_SHA1_80 = 1,
+	CTL_SRTP_AES_CM_128_HMAC_SHA1_32 = 2,
+	CTL_SRTP_AES_192_CM_HMAC_SHA1_80 = 3,
+	CTL_SRTP_AES_192_CM_HMAC_SHA1_32 = 4,
+	CTL_SRTP_AES_256_CM_HMAC_SHA1_80 = 5,
+	CTL_SRTP_AES_256_CM_HMAC_SHA1_32 = 6,
+	CTL_SRTP_AEAD_AES_128_GCM = 7,
+	CTL_SRTP_AEAD_AES_256_GCM = 8,
+	CTL_SRTP_SUITES,
+};
+enum ctl_hash { CTL_HASH_NONE, CTL_HASH_SHA1, CTL_HASH_SHA224, CTL_HASH_SHA256, CTL_HASH_SHA384,
+		CTL_HASH_SHA512 };
+enum ctl_dtls_role { CTL_DTLS_PASSIVE = 0 /* server */, CTL_DTLS_ACTIVE = 1 /* client */ };
+enum ctl_codec { /* what G.113 knows, and what is common */
+	CTL_CODEC_OTHER,
+	CTL_CODEC_G711,
+	CTL_CODEC_G722,
+	CTL_CODEC_G729,
+	CTL_CODEC_G723,
+	CTL_CODEC_G726,
+	CTL_CODEC_GSM,
+	CTL_CODEC_ILBC,
+	CTL_CODEC_AMR,
+	CTL_CODEC_AMR_WB,
+	CTL_CODEC_OPUS,
+	CTL_CODEC_SPEEX,
 };
 enum ctl_call_state {
 	CTL_CALL_ROUTING = 0, /* no provisional answer yet */
@@ -31,6 +74,15 @@ enum ctl_call_state {
 				the realm is the same */
 #define CTL_STREAM_REMOVE 2u /* the stream ended on both sides: ports freed */
 #define CTL_STREAM_RTCP_MUX 4u
+#define CTL_STREAM_RAW 8u          /* not RTP (UDPTL): any datagram of the right source passes */
+#define CTL_STREAM_PASS_CRYPTO 16u /* both sides: SRTP crosses as it is, keys left alone */
+#define CTL_STREAM_DIGITS 32u      /* tell digits that this side sends (CTL_MEDIA_DIGIT) */
+/* srtp_crypto.flags, RFC 4568 6.3 */
+#define CTL_SRTP_UNENCRYPTED_RTP 1u
+#define CTL_SRTP_UNENCRYPTED_RTCP 2u
+#define CTL_SRTP_UNAUTHENTICATED_RTP 4u
+/* relay_payload.out */
+#define CTL_PAYLOAD_OUT 0x80u
 /* stream_set.direction, seen from the relay */
 #define CTL_RECEIVE 1u
 #define CTL_TRANSMIT 2u

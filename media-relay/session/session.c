@@ -140,6 +140,8 @@ static const char *stream_check(const struct ctl_stream_set *set)
 		return "stream is 0 to 15, side 0 or 1";
 	if (set->flags & ~(CTL_STREAM_RESET | CTL_STREAM_REMOVE | CTL_STREAM_RTCP_MUX))
 		return "an unknown flag";
+	if (set->security_count > 0)
+		return "security: this relay has none";
 	if (set->want_port % 2 != 0)
 		return "want_port is the even port of a pair";
 	if (set->direction & ~(CTL_RECEIVE | CTL_TRANSMIT))

@@ -37,6 +37,14 @@ def put_ip(ip):
     return bytes([4 if len(packed) == 4 else 6]) + packed
 
 
+def text_or_octets(data):
+    """The table has one kind for both; keys and fingerprints are seldom UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
 class Codec:
     def __init__(self, path):
         self.records, self.numbers = read_table(path)
@@ -53,7 +61,7 @@ class Codec:
             if kind in NUMBERS:
                 out += struct.pack(">" + NUMBERS[kind], value or 0)
             elif kind == "STR":
-                text = (value or "").encode()
+                text = value if isinstance(value, bytes) else (value or "").encode()
                 out += struct.pack(">H", len(text)) + text
             elif kind == "IP":
                 out += put_ip(value)
@@ -79,7 +87,7 @@ class Codec:
                 at += struct.calcsize(">" + NUMBERS[kind])
             elif kind == "STR":
                 (size,) = struct.unpack_from(">H", data, at)
-                values[field] = data[at + 2:at + 2 + size].decode()
+                values[field] = text_or_octets(data[at + 2:at + 2 + size])
                 at += 2 + size
             elif kind == "IP":
                 values[field], at = ip(at)

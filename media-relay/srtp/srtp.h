@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ * SRTP and SRTCP (RFC 3711) with the suites of RFC 4568, 6188 and 7714, on OpenSSL's ciphers.
+ * Sans-I/O: packets are changed where they lie, time is told, nothing is allocated for a packet.
+ *
+ * What makes it hard is what an index means: the roll-over counter is not on the wire, and one that
+ * is used twice under a key shows the plain text. Always true: nothing that a packet says is believed
+ * (no window, no counter, no new source) before its tag is right, and no index is ever sent twice. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/ctl/ctl.h"
+
+#define SRTP_MKI_MAX_BYTES 8u
+/* Room that srtp_protect needs behind a packet: tag, SRTCP index, MKI. */
+#define SRTP_ROOM_BYTES (16u + 4u + SRTP_MKI_MAX_BYTES)
+#define SRTP_RECEIVE_KEYS 2u       /* told at once, of one direction (told apart by their MKI or by trying) */
+#define SRTP_RECEIVE_SOURCES 8u    /* SSRCs of one key; a ninth takes the place of the longest silent one */
+#define SRTP_SEND_SOURCES 16u      /* a seventeenth is refused: its indices could not be remembered */
+#define SRTP_OVERLAP_MS 10000u     /* how long a receive key that was replaced is still good */
+#define SRTP_STATE_MAX_BYTES 512u
+
+/* ---- suites ---- */
+
+/* Bits: 1 << enum ctl_srtp_suite. */
+uint32_t srtp_suites(void);
+/* "AES_CM_128_HMAC_SHA1_80", as in SDP; "none". Static. */
+const char *srtp_suite_name(enum ctl_srtp_suite suite);
+/* Bytes of the master key and of the master salt; 0: no such suite. */
+size_t srtp_master_key_bytes(enum ctl_srtp_suite suite);
+size_t srtp_master_salt_bytes(enum ctl_srtp_suite suite);
+/* Suite, lengths, flags. NULL: fine; else what is wrong (static text). */
+const char *srtp_check(const struct ctl_srtp_crypto *crypto);
+
+/* ---- objects ---- */
+
+/* One for each worker: the ciphers, fetched once, and memory for up to `capacity` sides. */
+struct srtp_engine;
+must_use enum err srtp_engine_create(uint32_t capacity, struct srtp_engine **ret);
+/* Every struct srtp of it was destroyed before. */
+void srtp_engine_destroy(struct srtp_engine **engine);
+
+/* Both directions of one side (where RTP and RTCP have keys of their own, as DTLS without
+ * multiplexing gives them: of one component). Made without keys: then nothing passes. */
+struct srtp;
+must_use enum err srtp_create(struct srtp_engine *engine, struct srtp **ret);
+/* Wipes its keys. */
+void srtp_destroy(struct srtp **srtp);
+
+/* What the peer sends with: 0 to SRTP_RECEIVE_KEYS of it, each good by srtp_check. One that was told
+ * before (same suite, key, salt, MKI, flags) keeps its roll-over counters and replay windows, another
+ * one begins anew, or with cryptos[i].state. One that is no longer told is good for SRTP_OVERLAP_MS
+ * when others replace it, and is gone at once when none do.
+ * ERR_NOMEM, ERR_EXHAUSTED: nothing changed. */
+must_use enum err srtp_set_receive(struct srtp *srtp, const struct ctl_srtp_crypto *cryptos,
+				   uint32_t count, uint64_t now_ms);
+/* What we send with; NULL: nothing. The same one again keeps its counters. Errors as above. */
+must_use enum err srtp_set_send(struct srtp *srtp, const struct ctl_srtp_crypto *crypto);
+
+/* Of the key that the last good packet came with, else of what is sent; CTL_SRTP_NONE: no key. */
+enum ctl_srtp_suite srtp_suite(const struct srtp *srtp);
+
+/* ---- packets ---- */
+
+enum srtp_verdict {
+	SRTP_OK,
+	SRTP_PLAIN,     /* no key, or a packet that cannot be SRTP under it: too short, not encrypted */
+	SRTP_FORGED,    /* the tag is wrong */
+	SRTP_REPLAYED,  /* seen before, or too old to tell; when sent: its index was used already */
+	SRTP_EXHAUSTED, /* the key's life is over (2^48, 2^31), or more SSRCs than can be remembered */
+};
+
+/* bytes: a datagram that by its first two bytes is RTP (control false) or RTCP (true); the rest may
+ * be anything. *ret_len: the plain packet's length. Unless SRTP_OK, bytes and *ret_len are as before. */
+enum srtp_verdict srtp_unprotect(struct srtp *srtp, bool control, unsigned char *bytes, size_t len,
+				 uint64_t now_ms, size_t *ret_len);
+/* bytes: a whole plain packet (rtp_classify) with SRTP_ROOM_BYTES behind it. Unless SRTP_OK it must
+ * not be sent. */
+enum srtp_verdict srtp_protect(struct srtp *srtp, bool control, unsigned char *bytes, size_t len,
+			       size_t *ret_len);
+
+/* ---- roll-over counters, for a relay that is started again under its calls ---- */
+
+/* Octets for srtp_crypto.state: no secret, good only with the keys in use. The bytes written; 0:
+ * there is nothing to remember. */
+size_t srtp_receive_state(const struct srtp *srtp, unsigned char storage[SRTP_STATE_MAX_BYTES]);
+size_t srtp_send_state(const struct srtp *srtp, unsigned char storage[SRTP_STATE_MAX_BYTES]);

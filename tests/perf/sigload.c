@@ -4,10 +4,13 @@
  * It shares no code with the programs it measures.
  *
  *   sigload uas IP PORT
- *   sigload uac IP PORT TARGET-IP TARGET-PORT RATE CALLS HOLD_MS
+ *   sigload uac IP PORT TARGET-IP TARGET-PORT RATE CALLS HOLD_MS [silent]
  *
  * The caller prints one JSON object at its end, the callee nothing. The callee answers 180 at once
- * and 200 after 20 ms. Requests are repeated every 500 ms, at most eight times. */
+ * and 200 after 20 ms. Requests are repeated every 500 ms, at most eight times. SIGTERM makes the
+ * caller hang up what is up, at its rate, and end; a second one ends it at once. "silent": each
+ * call that is answered ends its media by a re-INVITE with port 0 (RFC 3264 8.2), so that it stays up
+ * without media ports. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -31,12 +34,12 @@
 #define BURST        64
 #define SOCKET_BYTES (4 << 20)
 
-enum call_state { CALL_NEW, CALL_INVITED, CALL_UP, CALL_ENDING, CALL_OVER, CALL_FAILED };
+enum call_state { CALL_NEW, CALL_INVITED, CALL_SILENCING, CALL_UP, CALL_ENDING, CALL_OVER, CALL_FAILED };
 
 struct call {
 	enum call_state state;
 	unsigned tries;
-	uint64_t invited_us, due_us, ended_us;
+	uint64_t invited_us, ended_us;
 	uint64_t ring_us, answer_us, bye_us; /* how long each took; 0: it did not come */
 	char to[FIELD_MAX];                  /* with the far tag */
 	char target[FIELD_MAX];
@@ -48,9 +51,12 @@ struct caller {
 	const char *ip;
 	const char *target_ip;
 	unsigned port, target_port, hold_ms;
+	double rate;
+	bool silent, hanging_up;
 	uint32_t run; /* makes the identifiers of this run its own */
 	size_t count, started, over, failed, peak, repeated;
 	struct call *calls;
+	uint64_t *due_us; /* of each call, side by side: they are looked at every millisecond */
 };
 
 /* An answer that waits for its 20 ms; they leave in the order in which they came. */
@@ -66,7 +72,7 @@ static volatile sig_atomic_t stopping;
 static void on_signal(int number)
 {
 	(void)number;
-	stopping = 1;
+	stopping++;
 }
 
 static uint64_t now_us(void)
@@ -173,10 +179,16 @@ static int status_of(const char *text)
 
 /* ---- the caller ---- */
 
-static const char sdp_format[] = "v=0\r\no=load 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n"
-				 "m=audio 14000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\n"
+static const char sdp_format[] = "v=0\r\no=load 1 %u IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n"
+				 "m=audio %u RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\n"
 				 "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
 				 "a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+
+/* The second one of a dialog has no media any more. */
+static int write_sdp(char *into, size_t cap, bool second, const char *ip)
+{
+	return snprintf(into, cap, sdp_format, second ? 2u : 1u, ip, ip, second ? 0u : 14000u);
+}
 
 static void transmit(struct caller *self, const char *text, size_t size)
 {
@@ -196,13 +208,13 @@ static void send_request(struct caller *self, size_t index, const char *method, 
 
 	snprintf(port_text, sizeof(port_text), ":%u>\r\n", self->port);
 	if (invite)
-		size = snprintf(body, sizeof(body), sdp_format, self->ip, self->ip);
+		size = write_sdp(body, sizeof(body), cseq > 1, self->ip);
 	size = snprintf(
 		text, sizeof(text),
-		"%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s:%u;branch=z9hG4bKl%x-%zu-%s;rport\r\n"
+		"%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s:%u;branch=z9hG4bKl%x-%zu-%u%s;rport\r\n"
 		"Max-Forwards: 70\r\n%sFrom: \"Load\" <sip:+4989%zu@%s:%u>;tag=l%x%zu\r\nTo: %s\r\n"
 		"Call-ID: l%x-%zu@%s\r\nCSeq: %u %s\r\n%s%s%s%s%sContent-Length: %d\r\n\r\n%s",
-		method, call->target, self->ip, self->port, self->run, index, method, call->route, index,
+		method, call->target, self->ip, self->port, self->run, index, cseq, method, call->route, index,
 		self->ip, self->port, self->run, index, call->to, self->run, index, self->ip, cseq, method,
 		invite ? "Contact: <sip:load@" : "", invite ? self->ip : "",
 		invite ? port_text : "",
@@ -221,11 +233,12 @@ static void begin_call(struct caller *self, uint64_t now)
 		 self->target_port);
 	call->state = CALL_INVITED;
 	call->invited_us = now;
-	call->due_us = now + RETRY_US;
+	self->due_us[self->started] = now + RETRY_US;
 	send_request(self, self->started++, "INVITE", 1);
 }
 
-static void on_invite_answer(struct caller *self, size_t index, const char *text, uint64_t now)
+static void on_invite_answer(struct caller *self, size_t index, const char *text, unsigned cseq,
+			     uint64_t now)
 {
 	struct call *call = &self->calls[index];
 	int status = status_of(text);
@@ -233,22 +246,31 @@ static void on_invite_answer(struct caller *self, size_t index, const char *text
 	if (call->state == CALL_INVITED && status == 180 && !call->ring_us)
 		call->ring_us = now - call->invited_us;
 	if (status > 100 && status < 200)
-		call->due_us = now + 30000000U; /* it rings: no repetition (RFC 3261 17.1.1.2) */
+		self->due_us[index] = now + 30000000U; /* it rings: no repetition (RFC 3261 17.1.1.2) */
 	if (status < 200)
 		return;
-	if (call->state == CALL_INVITED && status < 300) {
+	if (call->state == CALL_SILENCING && status < 300 && cseq == 2) {
+		call->state = CALL_UP;
+		self->due_us[index] = now + (self->hanging_up ? 0 : (uint64_t)self->hold_ms * 1000U);
+	} else if (call->state == CALL_INVITED && status < 300) {
 		call->answer_us = now - call->invited_us;
 		copy_field(text, "To", call->to);
 		copy_target(text, call->target);
 		copy_route(text, call->route);
-		call->state = CALL_UP;
-		call->due_us = now + (uint64_t)self->hold_ms * 1000U;
-	} else if (call->state == CALL_INVITED) {
+		call->state = self->silent ? CALL_SILENCING : CALL_UP;
+		self->due_us[index] = now + RETRY_US;
+		if (call->state == CALL_UP)
+			self->due_us[index] =
+				now + (self->hanging_up ? 0 : (uint64_t)self->hold_ms * 1000U);
+	} else if (call->state < CALL_UP) {
 		copy_field(text, "To", call->to);
 		call->state = CALL_FAILED;
+		self->due_us[index] = UINT64_MAX;
 		self->failed++;
 	}
-	send_request(self, index, "ACK", 1);
+	send_request(self, index, "ACK", cseq);
+	if (call->state == CALL_SILENCING && cseq == 1)
+		send_request(self, index, "INVITE", 2);
 }
 
 static void on_answer(struct caller *self, const char *text, uint64_t now)
@@ -266,10 +288,11 @@ static void on_answer(struct caller *self, const char *text, uint64_t now)
 		return;
 	call = &self->calls[index];
 	if (strstr(cseq, "INVITE") == cseq + 2) {
-		on_invite_answer(self, index, text, now);
+		on_invite_answer(self, index, text, (unsigned)strtoul(cseq, NULL, 10), now);
 	} else if (call->state == CALL_ENDING && status_of(text) >= 200) {
 		call->bye_us = now - call->ended_us;
 		call->state = CALL_OVER;
+		self->due_us[index] = UINT64_MAX;
 		self->over++;
 	}
 }
@@ -292,40 +315,47 @@ static void on_due(struct caller *self, size_t index, uint64_t now)
 {
 	struct call *call = &self->calls[index];
 
+	self->due_us[index] = now + RETRY_US;
 	if (call->state == CALL_UP) {
 		call->state = CALL_ENDING;
 		call->tries = 0;
 		call->ended_us = now;
-		send_request(self, index, "BYE", 2);
+		send_request(self, index, "BYE", 3);
 	} else if (++call->tries > RETRIES) {
 		call->state = CALL_FAILED;
+		self->due_us[index] = UINT64_MAX;
 		self->failed++;
 	} else {
 		self->repeated++;
-		send_request(self, index, call->state == CALL_INVITED ? "INVITE" : "BYE",
-			     call->state == CALL_INVITED ? 1 : 2);
+		if (call->state == CALL_ENDING)
+			send_request(self, index, "BYE", 3);
+		else
+			send_request(self, index, "INVITE", call->state == CALL_INVITED ? 1 : 2);
 	}
-	call->due_us = now + RETRY_US;
 }
 
 /* Looks at all calls that were started and are not over; `first` skips those that are. */
 static void run_timers(struct caller *self, size_t *first, uint64_t now)
 {
-	size_t up = 0;
+	size_t up = self->started - self->over - self->failed;
 
-	while (*first < self->started && self->calls[*first].state >= CALL_OVER)
+	while (*first < self->started && self->due_us[*first] == UINT64_MAX)
 		++*first;
-	for (size_t n = *first; n < self->started; n++) {
-		struct call *call = &self->calls[n];
-
-		if (call->state >= CALL_OVER)
-			continue;
-		up++;
-		if (call->due_us <= now)
+	for (size_t n = *first; n < self->started; n++)
+		if (self->due_us[n] <= now)
 			on_due(self, n, now);
-	}
 	if (up > self->peak)
 		self->peak = up;
+}
+
+/* No call begins any more; those that are up end one after the other. */
+static void hang_up(struct caller *self, uint64_t now)
+{
+	self->hanging_up = true;
+	self->count = self->started;
+	for (size_t n = 0, up = 0; n < self->started; n++)
+		if (self->calls[n].state == CALL_UP)
+			self->due_us[n] = now + (uint64_t)((double)up++ * 1e6 / self->rate);
 }
 
 static int compare(const void *a, const void *b)
@@ -358,17 +388,19 @@ static void print_times(const struct caller *self, const char *name, size_t offs
 	free(times);
 }
 
-static void run_caller(struct caller *self, double rate)
+static void run_caller(struct caller *self)
 {
 	uint64_t begin = now_us(), swept = 0;
 	size_t first = 0;
 
-	while (self->over + self->failed < self->count && !stopping) {
+	while (self->over + self->failed < self->count && stopping < 2) {
 		struct pollfd poll_fd = { .fd = self->fd, .events = POLLIN };
 		uint64_t now = now_us();
 
+		if (stopping && !self->hanging_up)
+			hang_up(self, now);
 		for (int n = 0; n < BURST && self->started < self->count &&
-				(double)(now - begin) * rate >= (double)self->started * 1e6;
+				(double)(now - begin) * self->rate >= (double)self->started * 1e6;
 		     n++)
 			begin_call(self, now);
 		read_answers(self);
@@ -390,13 +422,21 @@ static void run_caller(struct caller *self, double rate)
 
 /* ---- the callee ---- */
 
+static bool in_dialog(const char *request)
+{
+	size_t size;
+	const char *to = find_line(request, "To", &size);
+
+	return to && memmem(to, size, "tag=", 4);
+}
+
 static size_t write_answer(char *into, const char *request, const char *status, bool body,
 			   const char *ip, unsigned port)
 {
 	static const char *const echoed[] = { "Via", "Record-Route", "From", "To", "Call-ID", "CSeq" };
 	size_t used = (size_t)snprintf(into, MESSAGE_MAX, "SIP/2.0 %s\r\n", status);
 	char text[1024] = "";
-	int size = body ? snprintf(text, sizeof(text), sdp_format, ip, ip) : 0;
+	int size = body ? write_sdp(text, sizeof(text), in_dialog(request), ip) : 0;
 
 	for (size_t n = 0; n < sizeof(echoed) / sizeof(*echoed); n++) {
 		size_t value_size;
@@ -432,7 +472,9 @@ static void on_request(struct callee *self, const char *text, const struct socka
 	char answer[MESSAGE_MAX];
 	size_t size;
 
-	if (strncmp(text, "INVITE ", 7) == 0) {
+	if (strncmp(text, "INVITE ", 7) == 0 && in_dialog(text)) {
+		size = write_answer(answer, text, "200 OK", true, self->ip, self->port);
+	} else if (strncmp(text, "INVITE ", 7) == 0) {
 		struct pending *later = &self->ring[self->tail++ % self->ring_size];
 
 		size = write_answer(answer, text, "180 Ringing", false, self->ip, self->port);
@@ -496,15 +538,18 @@ static int main_callee(char **argv)
 static int main_caller(char **argv)
 {
 	struct caller self = { .ip = argv[2], .port = number(argv[3]), .target_ip = argv[4],
-			       .target_port = number(argv[5]), .count = number(argv[7]),
-			       .hold_ms = number(argv[8]) };
+			       .target_port = number(argv[5]), .rate = strtod(argv[6], NULL),
+			       .count = number(argv[7]), .hold_ms = number(argv[8]),
+			       .silent = argv[9] && strcmp(argv[9], "silent") == 0 };
 
 	self.run = (uint32_t)now_us() ^ ((uint32_t)getpid() << 16);
 	self.fd = open_socket(self.ip, self.port);
 	self.calls = calloc(self.count, sizeof(*self.calls));
-	if (!self.calls)
+	self.due_us = calloc(self.count, sizeof(*self.due_us));
+	if (!self.calls || !self.due_us)
 		die("memory");
-	run_caller(&self, strtod(argv[6], NULL));
+	run_caller(&self);
+	free(self.due_us);
 	free(self.calls);
 	return 0;
 }
@@ -517,9 +562,9 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	if (argc == 4 && strcmp(argv[1], "uas") == 0)
 		return main_callee(argv);
-	if (argc == 9 && strcmp(argv[1], "uac") == 0)
+	if ((argc == 9 || argc == 10) && strcmp(argv[1], "uac") == 0)
 		return main_caller(argv);
 	fprintf(stderr, "usage: sigload uas IP PORT\n"
-			"       sigload uac IP PORT TARGET-IP TARGET-PORT RATE CALLS HOLD_MS\n");
+			"       sigload uac IP PORT TARGET-IP TARGET-PORT RATE CALLS HOLD_MS [silent]\n");
 	return 2;
 }

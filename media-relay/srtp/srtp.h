@@ -11,15 +11,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/pool.h"
 #include "lib/ctl/ctl.h"
 
 #define SRTP_MKI_MAX_BYTES 8u
 /* Room that srtp_protect needs behind a packet: tag, SRTCP index, MKI. */
 #define SRTP_ROOM_BYTES (16u + 4u + SRTP_MKI_MAX_BYTES)
-#define SRTP_RECEIVE_KEYS 2u       /* told at once, of one direction (told apart by their MKI or by trying) */
-#define SRTP_RECEIVE_SOURCES 8u    /* SSRCs of one key; a ninth takes the place of the longest silent one */
-#define SRTP_SEND_SOURCES 16u      /* a seventeenth is refused: its indices could not be remembered */
-#define SRTP_OVERLAP_MS 10000u     /* how long a receive key that was replaced is still good */
+#define SRTP_RECEIVE_KEYS 2u /* told at once; told apart by their MKI, else by trying */
+/* SSRCs that one key remembers. When receiving, another one takes the place of the longest silent;
+ * when sending it is refused, since a forgotten one might come back and use its indices again. */
+#define SRTP_SOURCES 16u
+#define SRTP_OVERLAP_MS 10000u /* how long a receive key that was replaced is still good */
 #define SRTP_STATE_MAX_BYTES 512u
 
 /* ---- suites ---- */
@@ -36,16 +38,32 @@ const char *srtp_check(const struct ctl_srtp_crypto *crypto);
 
 /* ---- objects ---- */
 
-/* One for each worker: the ciphers, fetched once, and memory for up to `capacity` sides. */
-struct srtp_engine;
-must_use enum err srtp_engine_create(uint32_t capacity, struct srtp_engine **ret);
-/* Every struct srtp of it was destroyed before. */
-void srtp_engine_destroy(struct srtp_engine **engine);
+enum srtp_cipher {
+	SRTP_CTR_128,
+	SRTP_CTR_192,
+	SRTP_CTR_256,
+	SRTP_GCM_128,
+	SRTP_GCM_256,
+	SRTP_CIPHERS,
+};
+
+/* One for each worker: the ciphers, fetched once, since each fetch costs more than a packet, and
+ * memory for up to `capacity` sides. It does not move. */
+struct srtp_engine {
+	struct evp_cipher_st *ciphers[SRTP_CIPHERS];
+	struct evp_cipher_ctx_st *control[SRTP_CIPHERS]; /* for RTCP, keyed anew for each packet */
+	struct pool sides;
+	struct pool keys;
+};
+must_use enum err srtp_engine_init(struct srtp_engine *engine, uint32_t capacity);
+/* Every struct srtp of it was destroyed before. Harmless on a zeroed one. */
+void srtp_engine_fini(struct srtp_engine *engine);
 
 /* Both directions of one side (where RTP and RTCP have keys of their own, as DTLS without
- * multiplexing gives them: of one component). Made without keys: then nothing passes. */
+ * multiplexing gives them: of one component). Made without keys: then nothing passes. NULL: at
+ * capacity, or out of memory. */
 struct srtp;
-must_use enum err srtp_create(struct srtp_engine *engine, struct srtp **ret);
+must_use struct srtp *srtp_create(struct srtp_engine *engine);
 /* Wipes its keys. */
 void srtp_destroy(struct srtp **srtp);
 

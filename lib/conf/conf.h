@@ -57,12 +57,10 @@ struct conf_trunk {
 	struct ip_prefix *sources; /* when none are given: the gateways' addresses (IP gateways only) */
 	size_t source_count;
 	bool sources_given;
-	struct slice auth_username;
-	struct slice auth_password;
+	struct slice auth_username, auth_password;
 	struct slice auth_realm;     /* empty: any realm of this trunk's own gateways */
 	uint32_t probe_interval_s;   /* 0: no probing */
-	uint32_t limit_calls;        /* 0: no limit */
-	uint32_t limit_cps;          /* 0: no limit */
+	uint32_t limit_calls, limit_cps; /* 0: no limit */
 	enum conf_srtp srtp;
 	struct slice *codecs; /* encoding names; none: all that are offered */
 	size_t codec_count;
@@ -73,6 +71,8 @@ struct conf_trunk {
 	uint16_t *failover_codes;    /* "failover": default 408 500 502 503 504 */
 	size_t failover_code_count;
 	bool trust_identity;         /* P-Asserted-Identity and Privacy cross; default false */
+	struct slice *bodies;        /* content types that cross beside the SDP; default none */
+	size_t body_count;
 };
 
 struct conf_rewrite {

@@ -35,6 +35,7 @@ enum field_kind {
 	FIELD_HOST,     /* struct slice: host name or IP address */
 	FIELD_IP_TEXT,  /* struct slice: IP address */
 	FIELD_CODEC,    /* struct slice: encoding name */
+	FIELD_CONTENT_TYPE, /* struct slice: type/subtype of a body that may cross */
 	FIELD_REGEX,    /* struct slice that compiles */
 	FIELD_URI,      /* struct conf_gateway's first members */
 	FIELD_WORD,     /* an enum; its words in the enum's order */

@@ -24,6 +24,7 @@ static enum err scalar_copy(struct arena *arena, const struct field *field, void
 	case FIELD_HOST:
 	case FIELD_IP_TEXT:
 	case FIELD_CODEC:
+	case FIELD_CONTENT_TYPE:
 	case FIELD_REGEX:
 		return arena_keep(arena, *(struct slice *)at, at);
 	case FIELD_URI:

@@ -28,6 +28,9 @@ struct slice field_remedy(struct check *check, const struct field *field)
 		[FIELD_HOST] = "a host name or an IP address, as a string",
 		[FIELD_IP_TEXT] = "an IP address that others can reach, as a string",
 		[FIELD_CODEC] = "an encoding name, for example \"PCMU\"",
+		[FIELD_CONTENT_TYPE] = "a content type without parameters, for example "
+				       "\"application/isup\"; SDP is always rewritten, and a "
+				       "multipart's parts are named one by one",
 		[FIELD_REGEX] = "a PCRE2 expression of 1 to 512 bytes that compiles",
 		[FIELD_URI] = "sip:HOST, or sip:HOST:PORT;transport=udp|tcp|tls|ws|wss, or sips:…",
 		[FIELD_BOOL] = "true or false",
@@ -96,6 +99,17 @@ static const char *word_read(const struct field *field, struct slice text, void 
 	return "an unknown word";
 }
 
+/* SDP is never passed on unread, and a multipart is no more than its parts. */
+static bool content_type_valid(struct slice text)
+{
+	struct slice subtype = text;
+	struct slice type;
+
+	return slice_cut_char(&subtype, '/', &type) && slice_is(type, CC_TOKEN) &&
+	       slice_is(subtype, CC_TOKEN) && !slice_eq_nocase(type, SLICE("multipart")) &&
+	       !slice_eq_nocase(text, SLICE("application/sdp"));
+}
+
 /* NULL: a fine text of this kind. */
 static const char *text_wrong(const struct field *field, struct slice text)
 {
@@ -114,6 +128,8 @@ static const char *text_wrong(const struct field *field, struct slice text)
 		return "not the IP address of a host";
 	if (field->kind == FIELD_CODEC && !slice_is(text, CC_TOKEN))
 		return "not an encoding name";
+	if (field->kind == FIELD_CONTENT_TYPE && !content_type_valid(text))
+		return "not a content type that may cross as it is";
 	return NULL;
 }
 

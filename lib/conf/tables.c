@@ -104,6 +104,7 @@ static const struct object timer_object = { OBJECT(timer_fields) };
 
 static const struct field source_item = { "source", FIELD_PREFIX };
 static const struct field failover_item = { "code", FIELD_U16, .min = 300, .max = 699 };
+static const struct field body_item = { "content type", FIELD_CONTENT_TYPE, .min = 3, .max = 127 };
 
 static const struct field trunk_fields[] = {
 	{ "name", FIELD_NAME, true, AT(conf_trunk, name) },
@@ -120,6 +121,8 @@ static const struct field trunk_fields[] = {
 	{ "failover", FIELD_LIST, .max = 64,
 	  LIST(failover_item, uint16_t, conf_trunk, failover_codes, failover_code_count) },
 	{ "trust_identity", FIELD_BOOL, AT(conf_trunk, trust_identity) },
+	{ "bodies", FIELD_LIST, .max = 32,
+	  LIST(body_item, struct slice, conf_trunk, bodies, body_count) },
 };
 static const struct object trunk_object = { OBJECT(trunk_fields), .finish = trunk_finish };
 static const struct field trunk_item = { "trunk", FIELD_OBJECT, .object = &trunk_object };

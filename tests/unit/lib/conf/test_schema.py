@@ -17,7 +17,9 @@ BETWEEN = re.compile("there is no such|already the name|the same socket|the port
 
 SAMPLES = ["", "a", "a b", "10.0.0.1", "::1", "0.0.0.0", "10.0.0.0/8", "10.0.0.0/33x", "sip:h", "sip:",
            "sip:h:5060;transport=tcp", "sips:[2001:db8::1]", "sip:u@h", "SIP:h", "***", "*", "$1", "$x",
-           "$$", "tls", "PCMU", "127.0.0.1:8080", "x" * 65, "x" * 300, "x" * 5000, "\u0001", "host.example"]
+           "$$", "tls", "PCMU", "127.0.0.1:8080", "x" * 65, "x" * 300, "x" * 5000, "\u0001", "host.example", "application/isup",
+           "multipart/mixed", "Multipart/x", "application/sdp", "application/SDP", "application/sdp2", "a/b/c",
+           "a/", "/b", "a/b; c=d", "a" * 60 + "/" + "b" * 66, "a" * 60 + "/" + "b" * 67]
 
 FULL = {
     "node": {"name": "n", "workers": 2},
@@ -46,7 +48,7 @@ FULL = {
             "limits": {"calls": 1, "cps": 1},
             "media": {"srtp": "off", "codecs": ["PCMU"], "nat": True, "timeout_s": 5},
             "timers": {"first_response_ms": 500, "ring_s": 5},
-            "failover": [503], "trust_identity": True}],
+            "failover": [503], "trust_identity": True, "bodies": ["application/isup"]}],
         "routes": [{
             "name": "r", "priority": 1,
             "match": {"trunk": "t", "realm": "a", "called": "(1)", "calling": "2"},

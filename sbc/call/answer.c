@@ -44,8 +44,9 @@ static void call_answered(struct call *call, const struct turn *turn)
 void call_send_2xx(struct call *call, const struct turn *turn, struct slice sdp)
 {
 	struct exchange *exchange = &call->exchange;
-	struct reply reply = { .status = 200, .contact = true, .allow = true, .sdp = sdp };
+	struct reply reply = { .status = 200, .contact = true, .allow = true };
 
+	reply.body = call_join(call, turn, exchange->from, &call->carried, sdp);
 	call_timer_stop(call, TIMER_PROVISIONAL);
 	if (!call_reply(call, turn, exchange->from, exchange->server_txn, &reply)) {
 		exchange->state = EXCHANGE_IDLE;
@@ -147,6 +148,8 @@ void call_on_2xx(struct call *call, const struct turn *turn, const struct sip_ms
 		return;
 	}
 	other->confirmed = true;
+	if (call_carry(call, turn, !call->exchange.from, msg) != OK)
+		call->carried = (struct body){ 0 }; /* no memory: the call is worth more */
 	leg_learn_allow(other, msg);
 	leg_find_next_hop(call, !call->exchange.from);
 	leak_add(&other->secrets, other->dialog.remote_tag);

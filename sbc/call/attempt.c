@@ -64,7 +64,8 @@ static bool take_target(struct call *call, const struct turn *turn)
 	return false;
 }
 
-static void caller_final(struct call *call, const struct turn *turn, const char *cause);
+static void caller_final(struct call *call, const struct turn *turn, const char *cause,
+			 const struct sip_msg *msg);
 
 void call_next_target(struct call *call, const struct turn *turn)
 {
@@ -75,7 +76,7 @@ void call_next_target(struct call *call, const struct turn *turn)
 	call->destination_count = 0;
 	call->destination_next = 0;
 	if (!take_target(call, turn)) {
-		caller_final(call, turn, "no_target_left");
+		caller_final(call, turn, "no_target_left", NULL);
 		return;
 	}
 	gateway = &leg_trunk(call, 1)->gateways[call->legs[1].gateway];
@@ -260,11 +261,15 @@ static void send_invite(struct call *call, const struct turn *turn, struct slice
 				      .contact = true,
 				      .max_forwards = call->max_forwards - 1 };
 	struct slice identity = identity_headers(call, turn);
+	struct slice sdp = SLICE_NONE;
 	enum err err;
 
-	if (!call->exchange.late) {
-		invite.body = media_offer_out(call->media, turn->arena);
-		invite.content_type = SLICE("application/sdp");
+	if (!call->exchange.late)
+		sdp = media_offer_out(call->media, turn->arena);
+	invite.body = call_join(call, turn, 1, &call->carried, sdp);
+	if (invite.body.refused) {
+		call_attempt_failed(call, turn, 415, "body_refused");
+		return;
 	}
 	invite.headers = arena_printf(turn->arena, "%.*s%.*s", SLICE_ARG(identity),
 				      SLICE_ARG(credentials));
@@ -329,7 +334,9 @@ static const char *result_of(uint16_t code)
 	return code >= 500 && code < 600 ? "failed" : "rejected";
 }
 
-static void caller_final(struct call *call, const struct turn *turn, const char *cause)
+/* msg: the callee's own refusal, of which a body may go on (an ISUP release); NULL: there is none. */
+static void caller_final(struct call *call, const struct turn *turn, const char *cause,
+			 const struct sip_msg *msg)
 {
 	uint16_t peer_code = call->last_code;
 	bool local = call->attempt_count > 0 &&
@@ -339,14 +346,20 @@ static void caller_final(struct call *call, const struct turn *turn, const char 
 	struct reply reply = {
 		.status = code,
 		.retry_after_s = code == 503 ? 1 + rand_below(call->calls->config.rand, 10) : 0,
+		.accept = code == 415 ? leg_trunk(call, 0) : NULL,
 	};
 
+	if (msg) {
+		struct body body = body_of(msg);
+
+		reply.body = call_join(call, turn, 0, &body, SLICE_NONE);
+	}
 	call_reply(call, turn, 0, call->exchange.server_txn, &reply);
 	call_end(call, turn, local ? "sbc" : "callee", code, result_of(peer_code), cause);
 }
 
-void call_attempt_failed(struct call *call, const struct turn *turn, uint16_t code,
-			 const char *reason)
+static void attempt_failed(struct call *call, const struct turn *turn, uint16_t code,
+			   const char *reason, const struct sip_msg *msg)
 {
 	bool answered = slice_eq(slice_text(reason), SLICE("answered"));
 	bool local = !answered && code != 0 && !slice_eq(slice_text(reason), SLICE("ring_timeout"));
@@ -360,7 +373,7 @@ void call_attempt_failed(struct call *call, const struct turn *turn, uint16_t co
 	call->last_code = code;
 	attempt_done(call, turn, answered ? code : 0, answered ? "rejected" : reason);
 	if (answered ? !route_may_fail_over(trunk, code) : !local) {
-		caller_final(call, turn, reason);
+		caller_final(call, turn, reason, msg);
 		return;
 	}
 	call->state = CALL_ROUTING;
@@ -369,18 +382,27 @@ void call_attempt_failed(struct call *call, const struct turn *turn, uint16_t co
 	else if (call->target_next < call->target_count)
 		call_next_target(call, turn);
 	else
-		caller_final(call, turn, reason);
+		caller_final(call, turn, reason, msg);
+}
+
+void call_attempt_failed(struct call *call, const struct turn *turn, uint16_t code,
+			 const char *reason)
+{
+	attempt_failed(call, turn, code, reason, NULL);
 }
 
 /* ---- the callee's responses ---- */
 
 /* 18x towards the caller, with the answer's SDP when one came (early media). */
-static void relay_provisional(struct call *call, const struct turn *turn, uint16_t status)
+static void relay_provisional(struct call *call, const struct turn *turn, uint16_t status,
+			      const struct body *body)
 {
 	struct reply reply = { .status = status, .contact = true };
+	struct slice sdp = SLICE_NONE;
 
 	if (!call->exchange.late && media_answered(call->media))
-		reply.sdp = media_answer_out(call->media, turn->arena);
+		sdp = media_answer_out(call->media, turn->arena);
+	reply.body = call_join(call, turn, 0, body, sdp);
 	if (!call->rang_ms)
 		call->rang_ms = turn->now_ms;
 	call_reply(call, turn, 0, call->exchange.server_txn, &reply);
@@ -407,6 +429,7 @@ static bool early_answer(struct call *call, const struct turn *turn, const struc
 static void on_provisional(struct call *call, const struct turn *turn, const struct sip_msg *msg)
 {
 	struct dialog *dialog = &call->legs[1].dialog;
+	struct body body = { 0 };
 	bool fork = dialog->established && msg->to_tag.len > 0 &&
 		    !slice_eq(dialog->remote_tag, msg->to_tag);
 
@@ -424,9 +447,11 @@ static void on_provisional(struct call *call, const struct turn *turn, const str
 	call_add_target_secret(call, 1);
 	leak_add(&call->legs[1].secrets, dialog->remote_tag);
 	/* The caller has one tag of ours and so hears one answer; another fork only rings. */
-	if (!fork)
+	if (!fork) {
 		early_answer(call, turn, msg);
-	relay_provisional(call, turn, msg->status);
+		body = body_of(msg);
+	}
+	relay_provisional(call, turn, msg->status, &body);
 }
 
 void call_on_invite_response(struct call *call, const struct turn *turn, const struct sip_msg *msg)
@@ -446,6 +471,6 @@ void call_on_invite_response(struct call *call, const struct turn *turn, const s
 		if (credentials.len > 0)
 			send_invite(call, turn, credentials);
 		else
-			call_attempt_failed(call, turn, msg->status, "answered");
+			attempt_failed(call, turn, msg->status, "answered", msg);
 	}
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/base/ensure.h"
+#include "sbc/call/body.h"
 #include "sbc/call/call.h"
 #include "sbc/call/leak.h"
 
@@ -97,6 +98,7 @@ struct inside {
 	bool kept;           /* it may be sent again, to answer a challenge */
 	uint8_t challenges;
 	int max_forwards;
+	bool unread;         /* the body has parts that nobody may judge */
 	struct kept_text content_type;
 	struct kept_text headers;
 	struct kept_text body;
@@ -116,7 +118,9 @@ struct leg {
 	bool ack_owed;       /* a 2xx came, its ACK must wait for the other side's answer */
 	bool confirmed;
 	uint8_t bye_challenges;
-	struct kept_text bye_reason;
+	struct kept_text bye_headers;
+	struct kept_text bye_type; /* of the body that its BYE carries */
+	struct kept_text bye_body;
 	bool bye_out;        /* and not answered: the peer's own BYE may cross it (15.1.1) */
 	bool no_update; /* its Allow was seen and does not name UPDATE (RFC 3311 5.1) */
 	struct slice new_target; /* Contact of an open re-INVITE, in force when it succeeds (RFC 6141) */
@@ -167,6 +171,8 @@ struct call {
 	struct slice identity; /* P-Asserted-Identity's user part, when it may cross */
 	struct slice privacy;
 	int max_forwards;
+	struct body carried; /* beside the SDP, by the open exchange's last message, until it goes on */
+	struct kept_text carried_room;
 	uint8_t challenges;  /* that the present target was answered already */
 	uint16_t last_code;  /* best failure so far, for the caller */
 	bool last_resort;    /* no target was open when it began: all are tried */
@@ -226,20 +232,18 @@ void call_end(struct call *call, const struct turn *turn, const char *by, uint16
 void call_terminate(struct call *call, const struct turn *turn, unsigned except, uint16_t code,
 		    struct slice reason_header);
 void call_send_bye(struct call *call, const struct turn *turn, unsigned leg,
-		   struct slice reason_header);
+		   struct slice headers);
 void call_abandon_invite(struct call *call, const struct turn *turn, struct slice reason_header);
 
 /* write.c */
 struct reply {
 	uint16_t status;
-	struct slice sdp;            /* empty: none */
-	struct slice content_type;   /* with body */
-	struct slice body;
+	struct body_out body;
 	uint32_t retry_after_s;      /* 0: none */
 	struct slice unsupported;    /* option tags of a 420 */
 	bool contact;                /* 1xx with tag, 2xx of INVITE and UPDATE */
 	bool allow;
-	bool accept;
+	const struct conf_trunk *accept; /* whose bodies Accept names; NULL: no Accept */
 };
 /* Answers on a server transaction of this leg, from the leg's point of view. False: not this was
  * sent (it did not pass the last look, memory was short, the transaction is gone); in the place of a
@@ -255,8 +259,7 @@ void reply_plain(struct calls *calls, const struct turn *turn, struct handle txn
 struct leg_request {
 	enum sip_method method;
 	uint32_t purpose;
-	struct slice content_type;
-	struct slice body;
+	struct body_out body;
 	struct slice headers; /* whole lines */
 	bool contact;
 	int max_forwards;
@@ -270,6 +273,12 @@ void call_ack(struct call *call, const struct turn *turn, unsigned leg, uint32_t
  * had one, is gone. */
 void call_ack_again(struct call *call, const struct turn *turn, unsigned leg, uint32_t cseq);
 void call_allow_write(struct text *text);
+/* What this leg gets: its SDP, and what of the other leg's body may cross. */
+struct body_out call_join(struct call *call, const struct turn *turn, unsigned leg,
+			  const struct body *body, struct slice sdp);
+/* Keeps what a message from this leg carries beside its SDP, until call->carried goes on. */
+enum err call_carry(struct call *call, const struct turn *turn, unsigned leg,
+		    const struct sip_msg *msg);
 /* "Reason: SIP;cause=…\r\n" with nothing but protocol and cause of what the peer said; empty: none. */
 struct slice call_reason_copy(const struct turn *turn, const struct sip_msg *msg);
 struct slice call_reason_make(const struct turn *turn, const char *protocol, unsigned cause);

@@ -6,8 +6,12 @@
 static bool send_bye(struct call *call, const struct turn *turn, unsigned leg,
 		     struct slice headers)
 {
+	const struct leg *on = &call->legs[leg];
 	struct leg_request bye = { .method = SIP_BYE,
 				   .purpose = TXN_FOR_BYE | leg << 8,
+				   .body = { .type = on->bye_type.text,
+					     .octets = on->bye_body.text,
+					     .unread = on->bye_body.text.len > 0 },
 				   .headers = headers };
 
 	return call_request(call, turn, leg, &bye, NULL, NULL) == OK;
@@ -22,12 +26,28 @@ bool call_bye_again(struct call *call, const struct turn *turn, unsigned leg,
 
 	return credentials.len > 0 &&
 	       send_bye(call, turn, leg,
-			arena_printf(turn->arena, "%.*s%.*s", SLICE_ARG(on->bye_reason.text),
+			arena_printf(turn->arena, "%.*s%.*s", SLICE_ARG(on->bye_headers.text),
 				     SLICE_ARG(credentials)));
 }
 
+/* What of a BYE's body may cross is kept for the other leg's own BYE (an ISUP release), for that may
+ * be challenged. Returns the headers that belong to it; empty: nothing crosses. */
+static struct slice carry_bye(struct call *call, const struct turn *turn, unsigned leg,
+			      const struct sip_msg *msg)
+{
+	struct leg *other = &call->legs[!leg];
+	struct body body = body_of(msg);
+	struct body_out out = call_join(call, turn, !leg, &body, SLICE_NONE);
+
+	if (!out.unread || !other->confirmed ||
+	    dialog_keep(&call->arena, out.type, &other->bye_type.text, &other->bye_type.room) != OK ||
+	    dialog_keep(&call->arena, out.octets, &other->bye_body.text, &other->bye_body.room) != OK)
+		return SLICE_NONE;
+	return out.headers;
+}
+
 void call_send_bye(struct call *call, const struct turn *turn, unsigned leg,
-		   struct slice reason_header)
+		   struct slice headers)
 {
 	struct leg *on = &call->legs[leg];
 
@@ -36,9 +56,9 @@ void call_send_bye(struct call *call, const struct turn *turn, unsigned leg,
 		call_ack(call, turn, leg, call->exchange.client_cseq,
 			 media_reject_out(call->media, turn->arena));
 	if (call_may_be_challenged(call, leg))
-		(void)!dialog_keep(&call->arena, reason_header, &on->bye_reason.text,
-				   &on->bye_reason.room);
-	on->bye_out = send_bye(call, turn, leg, reason_header);
+		(void)!dialog_keep(&call->arena, headers, &on->bye_headers.text,
+				   &on->bye_headers.room);
+	on->bye_out = send_bye(call, turn, leg, headers);
 }
 
 void call_bye_done(struct call *call, const struct turn *turn, unsigned leg)
@@ -166,6 +186,7 @@ void call_on_bye(struct call *call, const struct turn *turn, unsigned leg,
 		 const struct sip_msg *msg, struct handle txn)
 {
 	bool early = call->state < CALL_ANSWERED;
+	struct slice headers;
 
 	call_reply_code(call, turn, leg, txn, 200);
 	if (early && leg == 1) {
@@ -176,7 +197,9 @@ void call_on_bye(struct call *call, const struct turn *turn, unsigned leg,
 	}
 	if (early)
 		call_reply_code(call, turn, 0, call->exchange.server_txn, 487);
-	call_terminate(call, turn, leg, 480, call_reason_copy(turn, msg));
+	headers = arena_printf(turn->arena, "%.*s%.*s", SLICE_ARG(call_reason_copy(turn, msg)),
+			       SLICE_ARG(carry_bye(call, turn, leg, msg)));
+	call_terminate(call, turn, leg, 480, headers);
 	call_end(call, turn, leg == 0 ? "caller" : "callee", early ? 487 : 200,
 		 early ? "cancelled" : "answered", "normal");
 }

@@ -30,13 +30,14 @@ static void inside_keep(struct call *call, struct inside *inside,
 
 	inside->challenges = 0;
 	inside->max_forwards = request->max_forwards;
+	inside->unread = request->body.unread;
 	inside->kept = call_may_be_challenged(call, !inside->from) &&
-		       request->body.len <= INSIDE_MAX_KEPT_BYTES &&
-		       dialog_keep(arena, request->content_type, &inside->content_type.text,
+		       request->body.octets.len <= INSIDE_MAX_KEPT_BYTES &&
+		       dialog_keep(arena, request->body.type, &inside->content_type.text,
 				   &inside->content_type.room) == OK &&
 		       dialog_keep(arena, request->headers, &inside->headers.text,
 				   &inside->headers.room) == OK &&
-		       dialog_keep(arena, request->body, &inside->body.text,
+		       dialog_keep(arena, request->body.octets, &inside->body.text,
 				   &inside->body.room) == OK;
 }
 
@@ -47,8 +48,9 @@ static bool inside_again(struct call *call, const struct turn *turn, unsigned sl
 	struct inside *inside = &call->inside[slot];
 	struct leg_request request = { .method = inside->method,
 				       .purpose = TXN_FOR_INSIDE | slot << 8,
-				       .content_type = inside->content_type.text,
-				       .body = inside->body.text,
+				       .body = { .type = inside->content_type.text,
+						 .octets = inside->body.text,
+						 .unread = inside->unread },
 				       .max_forwards = inside->max_forwards };
 	struct slice credentials = SLICE_NONE;
 
@@ -62,16 +64,41 @@ static bool inside_again(struct call *call, const struct turn *turn, unsigned sl
 	return call_request(call, turn, !inside->from, &request, NULL, &inside->client_txn) == OK;
 }
 
+/* A body of one type passes as it is, without the type's parameters, and is looked at like all that
+ * leaves: DTMF, and what applications agreed on. Where the trunks name its type, and in a multipart,
+ * what holds for INVITE holds here. 0, or what to answer. */
+static uint16_t inside_body(struct call *call, const struct turn *turn, unsigned leg,
+			    const struct sip_msg *msg, struct body_out *ret)
+{
+	struct body body = body_of(msg);
+	struct body_out out;
+
+	*ret = (struct body_out){ .type = sip_media_type(body.type), .octets = body.octets };
+	if (body.octets.len == 0)
+		return 0;
+	if (ret->type.len == 0)
+		return 400;
+	if (slice_starts_nocase(ret->type, SLICE("multipart/"))) {
+		*ret = call_join(call, turn, !leg, &body, SLICE_NONE);
+		return ret->refused || !ret->unread ? 415 : 0;
+	}
+	if (slice_eq_nocase(ret->type, SLICE("application/sdp")))
+		return 415; /* it would cross unread */
+	out = call_join(call, turn, !leg, &body, SLICE_NONE);
+	if (out.unread)
+		*ret = out;
+	return 0;
+}
+
 void call_on_inside(struct call *call, const struct turn *turn, unsigned leg,
 		    const struct sip_msg *msg, struct handle txn)
 {
 	struct leg_request request = {
 		.method = msg->method,
-		.content_type = sip_media_type(sip_value(msg, SIP_HDR_CONTENT_TYPE)),
-		.body = msg->body,
 		.max_forwards = msg->max_forwards > 0 ? msg->max_forwards - 1 : SIP_MAX_FORWARDS,
 	};
 	unsigned slot = 0;
+	uint16_t status;
 
 	while (slot < CALL_MAX_INSIDE && call->inside[slot].used)
 		slot++;
@@ -84,12 +111,17 @@ void call_on_inside(struct call *call, const struct turn *turn, unsigned leg,
 		call_reply_code(call, turn, leg, txn, 483);
 		return;
 	}
-	if (msg->body.len > 0 && request.content_type.len == 0) {
-		call_reply_code(call, turn, leg, txn, 400);
+	status = inside_body(call, turn, leg, msg, &request.body);
+	if (status != 0) {
+		call_reply(call, turn, leg, txn,
+			   &(struct reply){ .status = status,
+					    .accept = status == 415 ? leg_trunk(call, leg) : NULL });
 		return;
 	}
 	request.purpose = TXN_FOR_INSIDE | slot << 8;
-	request.headers = info_headers(turn, msg);
+	request.headers = arena_printf(turn->arena, "%.*s%.*s", SLICE_ARG(info_headers(turn, msg)),
+				       SLICE_ARG(request.body.headers));
+	request.body.headers = SLICE_NONE;
 	call->inside[slot].used = true;
 	call->inside[slot].from = (uint8_t)leg;
 	call->inside[slot].method = msg->method;
@@ -114,7 +146,7 @@ void call_on_inside_response(struct call *call, const struct turn *turn, unsigne
 	else if (msg->status == 408) /* RFC 4320 4.2: never 408 to a non-INVITE */
 		reply.status = 480;
 	reply.allow = inside->method == SIP_OPTIONS || reply.status == 405;
-	reply.accept = inside->method == SIP_OPTIONS;
+	reply.accept = inside->method == SIP_OPTIONS ? leg_trunk(call, inside->from) : NULL;
 	inside->used = false;
 	call_reply(call, turn, inside->from, inside->server_txn, &reply);
 	/* 12.2.1.2, RFC 5057 5.1: the other dialog is gone. (A 408 to an OPTIONS may be a peer that

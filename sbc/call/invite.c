@@ -17,10 +17,11 @@ static void refuse(struct calls *calls, const struct turn *turn, struct handle t
 
 /* What can be said no to without making a call. False: answered. */
 static bool acceptable(struct calls *calls, const struct turn *turn, const struct sip_msg *msg,
-		       struct handle txn)
+		       struct handle txn, const struct conf_trunk *trunk)
 {
-	struct slice type = sip_media_type(sip_value(msg, SIP_HDR_CONTENT_TYPE));
-	struct reply reply = { 0 };
+	struct body_rules rules = { .from = trunk };
+	struct body body = body_of(msg);
+	struct reply reply = { .accept = trunk };
 	struct sip_cursor cursor = { 0 };
 	struct slice value;
 
@@ -31,13 +32,14 @@ static bool acceptable(struct calls *calls, const struct turn *turn, const struc
 	} else if (msg->max_forwards == 0) {
 		reply.status = 483;
 	} else if (sip_value(msg, SIP_HDR_CONTENT_ENCODING).len > 0) {
-		reply = (struct reply){ .status = 415, .accept = true };
-	} else if (msg->body.len > 0 && !slice_eq_nocase(type, SLICE("application/sdp")) &&
-		   !slice_starts_nocase(type, SLICE("multipart/"))) {
-		reply = (struct reply){ .status = 415, .accept = true };
+		reply.status = 415;
+	} else {
+		reply.status = body_verdict(&rules, &body);
 	}
 	if (reply.status == 0)
 		return true;
+	if (reply.status != 415)
+		reply.accept = NULL;
 	refuse(calls, turn, txn, &reply);
 	return false;
 }
@@ -118,6 +120,8 @@ static enum err call_take_in(struct call *call, const struct turn *turn, const s
 	}
 	if (err == OK)
 		err = keep_identity(call, msg);
+	if (err == OK)
+		err = call_carry(call, turn, 0, msg);
 	return err;
 }
 
@@ -281,7 +285,7 @@ void calls_on_invite(struct calls *calls, const struct turn *turn, const struct 
 		refuse(calls, turn, txn, &(struct reply){ .status = 482 });
 		return;
 	}
-	if (!acceptable(calls, turn, msg, txn))
+	if (!acceptable(calls, turn, msg, txn, settings->trunks[trunk].conf))
 		return;
 	call = call_new(calls, settings, trunk);
 	if (!call) {

@@ -28,12 +28,12 @@ static void send_on(struct call *call, const struct turn *turn, struct slice cre
 				       .purpose = TXN_FOR_INVITE,
 				       .contact = true,
 				       .headers = credentials };
+	struct slice sdp = SLICE_NONE;
 	enum err err = OK;
 
-	if (!exchange->late) {
-		request.body = media_offer_out(call->media, turn->arena);
-		request.content_type = SLICE("application/sdp");
-	}
+	if (!exchange->late)
+		sdp = media_offer_out(call->media, turn->arena);
+	request.body = call_join(call, turn, other, &call->carried, sdp);
 	if (request.method == SIP_INVITE) /* for its ACK (22.1) */
 		err = dialog_keep(&call->arena, credentials, &call->legs[other].credentials,
 				  &call->legs[other].credentials_room);
@@ -45,6 +45,30 @@ static void send_on(struct call *call, const struct turn *turn, struct slice cre
 	else
 		call_timer_start(call, TIMER_RING, turn,
 				 (uint64_t)leg_trunk(call, 1)->ring_timeout_s * 1000);
+}
+
+/* The offer, if there is one. A body of other parts alone makes an INVITE without an offer, but no
+ * UPDATE. False: refused. */
+static bool take_body(struct call *call, const struct turn *turn, unsigned leg,
+		      const struct sip_msg *msg, struct handle txn, struct slice *ret_sdp)
+{
+	struct body_rules rules = { .from = leg_trunk(call, leg), .to = leg_trunk(call, !leg) };
+	struct reply reply = { .accept = rules.from };
+	struct body body = body_of(msg);
+	enum err err = OK;
+
+	if (msg->body.len == 0)
+		return true;
+	err = sip_body_find(msg, SLICE("application/sdp"), ret_sdp);
+	reply.status = body_verdict(&rules, &body);
+	if (err == ERR_NOENT && msg->method == SIP_UPDATE)
+		reply.status = 415;
+	else if (err != OK && err != ERR_NOENT)
+		reply = (struct reply){ .status = 400 };
+	if (reply.status == 0)
+		return true;
+	call_reply(call, turn, leg, txn, &reply);
+	return false;
 }
 
 void call_on_reinvite(struct call *call, const struct turn *turn, unsigned leg,
@@ -61,13 +85,8 @@ void call_on_reinvite(struct call *call, const struct turn *turn, unsigned leg,
 		refuse_glare(call, turn, leg, txn);
 		return;
 	}
-	if (msg->body.len > 0)
-		err = sip_body_find(msg, SLICE("application/sdp"), &sdp);
-	if (err != OK) {
-		call_reply(call, turn, leg, txn,
-			   &(struct reply){ .status = err == ERR_NOENT ? 415 : 400, .accept = true });
+	if (!take_body(call, turn, leg, msg, txn, &sdp))
 		return;
-	}
 	/* The new target counts once the exchange succeeds; it is kept beside the old one. */
 	on->new_target.len = 0;
 	asked.remote_target = on->new_target;
@@ -77,6 +96,8 @@ void call_on_reinvite(struct call *call, const struct turn *turn, unsigned leg,
 		on->new_target = asked.remote_target;
 		on->new_target_room = asked.target_room;
 	}
+	if (err == OK)
+		err = call_carry(call, turn, leg, msg);
 	if (err == OK && sdp.len > 0)
 		err = media_offer_in(call->media, leg, sdp, turn->arena, &command, &verdict);
 	if (err != OK) {

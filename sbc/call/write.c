@@ -21,6 +21,18 @@ bool call_clean(struct call *call, unsigned leg, struct slice bytes)
 	return false;
 }
 
+static void write_accept(struct text *text, const struct conf_trunk *trunk)
+{
+	text_lit(text, "Accept: application/sdp");
+	if (trunk->body_count > 0)
+		text_lit(text, ", multipart/mixed");
+	for (size_t i = 0; i < trunk->body_count; i++) {
+		text_lit(text, ", ");
+		text_slice(text, trunk->bodies[i]);
+	}
+	text_lit(text, "\r\n");
+}
+
 static void write_reply_headers(struct text *text, const struct reply *reply,
 				const struct dialog_self *self)
 {
@@ -29,7 +41,7 @@ static void write_reply_headers(struct text *text, const struct reply *reply,
 	if (reply->allow)
 		call_allow_write(text);
 	if (reply->accept)
-		text_lit(text, "Accept: application/sdp\r\n");
+		write_accept(text, reply->accept);
 	if (reply->retry_after_s > 0) {
 		text_lit(text, "Retry-After: ");
 		text_u64(text, reply->retry_after_s);
@@ -40,10 +52,19 @@ static void write_reply_headers(struct text *text, const struct reply *reply,
 		text_slice(text, reply->unsupported);
 		text_lit(text, "\r\n");
 	}
-	if (reply->sdp.len > 0)
-		sip_write_body(text, SLICE("application/sdp"), reply->sdp);
-	else
-		sip_write_body(text, reply->content_type, reply->body);
+}
+
+/* Ends a message. False: it shows something of the other leg. Parts that cross by the operator's wish
+ * are not looked at, and what was written around them was looked at when it was. */
+static bool seal(struct call *call, unsigned leg, struct text *text, const struct body_out *body)
+{
+	bool clean = true;
+
+	text_slice(text, body->headers);
+	if (body->unread)
+		clean = call_clean(call, leg, text_done(text));
+	sip_write_body(text, body->type, body->octets);
+	return body->unread ? clean : call_clean(call, leg, text_done(text));
 }
 
 void reply_plain(struct calls *calls, const struct turn *turn, struct handle txn,
@@ -57,6 +78,7 @@ void reply_plain(struct calls *calls, const struct turn *turn, struct handle txn
 	text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
 	sip_reply_write(&text, head, reply->status, SLICE_NONE, to_tag, false);
 	write_reply_headers(&text, reply, NULL);
+	sip_write_body(&text, SLICE_NONE, SLICE_NONE);
 	if (text.err == OK)
 		(void)!txn_respond(calls->config.txns, txn, reply->status, text_done(&text),
 				   turn->now_ms, turn->out);
@@ -67,13 +89,12 @@ static void reply_bare(struct call *call, const struct turn *turn, unsigned leg,
 		       uint16_t status)
 {
 	struct txn_table *txns = call->calls->config.txns;
-	struct reply bare = { .status = status };
 	struct text text;
 
 	text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
 	sip_reply_write(&text, txn_reply_head(txns, txn), status, SLICE_NONE,
 			call->legs[leg].dialog.local_tag, false);
-	write_reply_headers(&text, &bare, NULL);
+	sip_write_body(&text, SLICE_NONE, SLICE_NONE);
 	if (text.err == OK)
 		(void)!txn_respond(txns, txn, status, text_done(&text), turn->now_ms, turn->out);
 	else /* over the quota: the peer asks again, or gives up */
@@ -86,6 +107,7 @@ bool call_reply(struct call *call, const struct turn *turn, unsigned leg, struct
 	struct txn_table *txns = call->calls->config.txns;
 	const struct sip_reply_head *head = txn_reply_head(txns, txn);
 	struct text text;
+	bool clean;
 
 	if (!head)
 		return false;
@@ -96,7 +118,8 @@ bool call_reply(struct call *call, const struct turn *turn, unsigned leg, struct
 			reply->status == 100 ? SLICE_NONE : call->legs[leg].dialog.local_tag,
 			reply->contact);
 	write_reply_headers(&text, reply, &call->legs[leg].self);
-	if (text.err == OK && call_clean(call, leg, text_done(&text)))
+	clean = seal(call, leg, &text, &reply->body);
+	if (text.err == OK && clean)
 		return txn_respond(txns, txn, reply->status, text_done(&text), turn->now_ms,
 				   turn->out) == OK;
 	if (reply->status >= 200)
@@ -132,6 +155,7 @@ enum err call_request(struct call *call, const struct turn *turn, unsigned leg,
 	struct text sent_by_text;
 	char branch[64];
 	struct text branch_text;
+	bool clean;
 
 	text_init(&branch_text, branch, sizeof(branch));
 	txn_branch_write(&branch_text, call->calls->config.rand);
@@ -143,12 +167,12 @@ enum err call_request(struct call *call, const struct turn *turn, unsigned leg,
 		call_allow_write(&text);
 	}
 	text_slice(&text, request->headers);
-	sip_write_body(&text, request->content_type, request->body);
+	clean = seal(call, leg, &text, &request->body);
 	if (text.err != OK)
 		return text.err;
 	/* A BYE says nothing that its peer did not say first; a dialog must end whatever the peer
 	 * put into its tag. */
-	if (!call_clean(call, leg, text_done(&text)) && request->method != SIP_BYE)
+	if (!clean && request->method != SIP_BYE)
 		return ERR_REFUSED;
 	text_init(&sent_by_text, sent_by, sizeof(sent_by));
 	dialog_sent_by_write(&sent_by_text, &on->self);

@@ -130,6 +130,10 @@ static void part_headers_read(struct sip_part *part)
 			part->disposition = line;
 		else if (slice_eq_nocase(name, SLICE("Content-ID")))
 			part->content_id = line;
+		else if (slice_eq_nocase(name, SLICE("Content-Encoding")))
+			part->encoding = line;
+		else if (slice_eq_nocase(name, SLICE("Content-Transfer-Encoding")))
+			part->transfer_encoding = line;
 	}
 }
 

@@ -154,7 +154,7 @@ bool sip_uri_eq(const struct sip_uri *a, const struct sip_uri *b);
  * depth up to 4. ERR_NOENT: none; ERR_SYNTAX: broken multipart; ERR_EXISTS: two of them. */
 must_use enum err sip_body_find(const struct sip_msg *msg, struct slice type, struct slice *ret_part);
 /* Iterates the parts of a multipart body as octets. */
-struct sip_part { struct slice headers, content_type, disposition, content_id, body; };
+struct sip_part { struct slice headers, content_type, disposition, content_id, encoding, transfer_encoding, body; };
 struct sip_parts { struct slice rest, boundary; };
 must_use enum err sip_parts_init(struct slice content_type, struct slice body, struct sip_parts *ret);
 bool sip_parts_next(struct sip_parts *parts, struct sip_part *ret);

@@ -115,11 +115,19 @@ void raw_copy(char *storage, size_t size, struct slice s)
 	storage[s.len] = '\0';
 }
 
-static size_t add_body(char *storage, size_t at, const char *sdp)
+static size_t add_body(char *storage, size_t at, const char *body)
 {
-	return at + (size_t)snprintf(storage + at, RAW_BYTES - at, "%sContent-Length: %zu\r\n\r\n%s",
-				     sdp ? "Content-Type: application/sdp\r\n" : "",
-				     sdp ? strlen(sdp) : 0, sdp ? sdp : "");
+	const char *headers = body ? "Content-Type: application/sdp\r\n" : "";
+	int headers_len = (int)strlen(headers);
+
+	if (body && strncmp(body, "Content-", 8) == 0) {
+		headers = body;
+		body = strstr(body, "\r\n\r\n") + 4;
+		headers_len = (int)(body - headers) - 2;
+	}
+	return at + (size_t)snprintf(storage + at, RAW_BYTES - at,
+				     "%.*sContent-Length: %zu\r\n\r\n%s", headers_len, headers,
+				     body ? strlen(body) : 0, body ? body : "");
 }
 
 struct slice raw_write_request(char *storage, const struct raw_dialog *dialog,

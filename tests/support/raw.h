@@ -36,7 +36,7 @@ struct raw_request {
 	uint32_t cseq;
 	const char *branch;
 	const char *headers; /* whole lines, or NULL */
-	const char *sdp;     /* or NULL */
+	const char *sdp;     /* or NULL; another body begins with its own "Content-…" lines and an empty one */
 };
 
 /* Both write into storage of RAW_BYTES. */

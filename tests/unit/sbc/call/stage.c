@@ -10,12 +10,14 @@ static const char provisioning[] =
 	"{\"name\":\"outside\",\"listeners\":[{\"transport\":\"udp\",\"address\":\"198.51.100.2\"}],"
 	"\"media\":{\"address\":\"198.51.100.2\"}}],"
 	"\"trunks\":[{\"name\":\"pbx\",\"realm\":\"inside\","
+	"\"bodies\":[\"application/isup\",\"application/pidf+xml\"],"
 	"\"gateways\":[{\"uri\":\"sip:192.0.2.10:5060\"}]},"
 	"{\"name\":\"other\",\"realm\":\"inside\","
 	"\"gateways\":[{\"uri\":\"sip:192.0.2.66:5060\"}]},"
 	"{\"name\":\"picky\",\"realm\":\"outside\",\"media\":{\"codecs\":[\"PCMU\"]},"
 	"\"gateways\":[{\"uri\":\"sip:198.51.100.22:5060\"}]},"
-	"{\"name\":\"carrier\",\"realm\":\"outside\",\"timers\":{\"ring_s\":70},\"gateways\":["
+	"{\"name\":\"carrier\",\"realm\":\"outside\",\"timers\":{\"ring_s\":70},"
+	"\"bodies\":[\"application/PIDF+xml\",\"application/isup\",\"application/qsig\"],\"gateways\":["
 	"{\"uri\":\"sip:198.51.100.20:5060\",\"priority\":1},"
 	"{\"uri\":\"sip:198.51.100.21:5060\",\"priority\":2}]}],"
 	"\"routes\":[{\"name\":\"both\",\"priority\":1,"
@@ -269,6 +271,12 @@ void stage_answer(struct stage *stage, const char *from, struct slice request, u
 				      "Allow: INVITE, ACK, CANCEL, BYE, UPDATE\r\n", sdp));
 }
 
+void stage_learn_a(struct stage *stage, struct slice response)
+{
+	raw_copy(stage->a.remote_tag, sizeof(stage->a.remote_tag), raw_tag(response, "To"));
+	raw_copy(stage->a.target, sizeof(stage->a.target), raw_contact(response));
+}
+
 void stage_talk(struct stage *stage)
 {
 	struct slice invite;
@@ -279,8 +287,7 @@ void stage_talk(struct stage *stage)
 	stage_answer(stage, GW_1, invite, 200, "tag-of-b", SDP_B);
 	stage_take(stage, GW_1, "ACK ");
 	answer = stage_take(stage, PBX, "SIP/2.0 200 ");
-	raw_copy(stage->a.remote_tag, sizeof(stage->a.remote_tag), raw_tag(answer, "To"));
-	raw_copy(stage->a.target, sizeof(stage->a.target), raw_contact(answer));
+	stage_learn_a(stage, answer);
 	stage_ack_a(stage, 1, NULL);
 	stage_none(stage, PBX);
 	stage_none(stage, GW_1);

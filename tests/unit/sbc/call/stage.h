@@ -71,5 +71,7 @@ void stage_cancel_a(struct stage *stage);
 /* An answer to a request that was taken. */
 void stage_answer(struct stage *stage, const char *from, struct slice request, unsigned status,
 		  const char *tag, const char *sdp);
+/* What the caller learns from an answer: the other tag, where his requests go. */
+void stage_learn_a(struct stage *stage, struct slice response);
 /* A call that is up, with nothing under way. */
 void stage_talk(struct stage *stage);

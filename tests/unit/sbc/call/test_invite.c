@@ -3,12 +3,6 @@
  * is expected is what RFC 3261 sections 9, 13, 14, 15 and RFC 6026 say. */
 #include "tests/unit/sbc/call/stage.h"
 
-static void remember_tag(struct stage *stage, struct slice response)
-{
-	raw_copy(stage->a.remote_tag, sizeof(stage->a.remote_tag), raw_tag(response, "To"));
-	raw_copy(stage->a.target, sizeof(stage->a.target), raw_contact(response));
-}
-
 /* The same ACK for every 2xx: a branch of its own, the INVITE's CSeq number (13.2.2.4). */
 static void ack_is_repeated(void **state)
 {
@@ -31,7 +25,7 @@ static void ack_is_repeated(void **state)
 	stage_answer(stage, GW_1, slice_text(copy), 200, "tag-of-b", SDP_B);
 	first = stage_take(stage, GW_1, "ACK ");
 	assert_slice(first, ack);
-	remember_tag(stage, stage_take(stage, PBX, "SIP/2.0 200 "));
+	stage_learn_a(stage, stage_take(stage, PBX, "SIP/2.0 200 "));
 	stage_ack_a(stage, 1, NULL);
 	stage_request_a(stage, "BYE", NULL);
 	stage_take(stage, PBX, "SIP/2.0 200 ");
@@ -88,7 +82,7 @@ static void late_offer(void **state)
 	stage_answer(stage, GW_1, invite, 200, "tag-of-b", SDP_B);
 	stage_answer(stage, GW_1, invite, 200, "tag-of-b", SDP_B); /* repeated: not yet */
 	stage_none(stage, GW_1);
-	remember_tag(stage, stage_take(stage, PBX, "SIP/2.0 200 "));
+	stage_learn_a(stage, stage_take(stage, PBX, "SIP/2.0 200 "));
 	stage_ack_a(stage, 1, SDP_A);
 	ack = stage_take(stage, GW_1, "ACK ");
 	assert_true(slice_find(raw_body(ack), SLICE("m=audio ")) < raw_body(ack).len);
@@ -107,7 +101,7 @@ static void bye_while_ack_is_owed(void **state)
 	(void)state;
 	stage_invite(stage, NULL);
 	stage_answer(stage, GW_1, stage_take(stage, GW_1, "INVITE "), 200, "tag-of-b", SDP_B);
-	remember_tag(stage, stage_take(stage, PBX, "SIP/2.0 200 "));
+	stage_learn_a(stage, stage_take(stage, PBX, "SIP/2.0 200 "));
 	stage_request_a(stage, "BYE", NULL);
 	stage_take(stage, PBX, "SIP/2.0 200 ");
 	ack = stage_take(stage, GW_1, "ACK ");
@@ -212,7 +206,7 @@ static void cancel_after_answer(void **state)
 	(void)state;
 	stage_invite(stage, SDP_A);
 	stage_answer(stage, GW_1, stage_take(stage, GW_1, "INVITE "), 200, "tag-of-b", SDP_B);
-	remember_tag(stage, stage_take(stage, PBX, "SIP/2.0 200 "));
+	stage_learn_a(stage, stage_take(stage, PBX, "SIP/2.0 200 "));
 	stage_take(stage, GW_1, "ACK ");
 	stage_cancel_a(stage);
 	stage_take(stage, PBX, "SIP/2.0 200 ");
@@ -283,7 +277,7 @@ static void second_answer_of_a_fork(void **state)
 	assert_slice(raw_tag(stage_take(stage, PBX, "SIP/2.0 180 "), "To"), stage->a.remote_tag);
 	message = stage_take(stage, PBX, "SIP/2.0 200 ");
 	assert_slice(raw_tag(message, "To"), stage->a.remote_tag);
-	remember_tag(stage, message);
+	stage_learn_a(stage, message);
 	stage_ack_a(stage, 1, NULL);
 	stage_request_a(stage, "BYE", NULL);
 	message = stage_take(stage, GW_1, "BYE ");
@@ -405,7 +399,7 @@ static void early_media_then_bare_200(void **state)
 	stage_take(stage, GW_1, "ACK ");
 	invite = stage_take(stage, PBX, "SIP/2.0 200 ");
 	assert_slice(raw_body(invite), early);
-	remember_tag(stage, invite);
+	stage_learn_a(stage, invite);
 	stage_ack_a(stage, 1, NULL);
 	stage_request_a(stage, "BYE", NULL);
 	stage_take(stage, GW_1, "BYE ");
@@ -456,7 +450,7 @@ static void bye_of_the_caller_while_ringing(void **state)
 	invite = stage_take(stage, GW_1, "INVITE ");
 	raw_copy(copy, sizeof(copy), invite);
 	stage_answer(stage, GW_1, slice_text(copy), 180, "tag-of-b", NULL);
-	remember_tag(stage, stage_take(stage, PBX, "SIP/2.0 180 "));
+	stage_learn_a(stage, stage_take(stage, PBX, "SIP/2.0 180 "));
 	stage_request_a(stage, "BYE", NULL);
 	stage_take(stage, PBX, "SIP/2.0 200 ");
 	stage_take(stage, PBX, "SIP/2.0 487 ");

@@ -117,6 +117,8 @@ static void gives_part_headers(void **state)
 {
 	static const char bytes[] = "--b\r\nContent-Type: application/isup;version=x\r\n"
 				    "Content-Disposition: signal ;handling=optional\r\n"
+				    "Content-Transfer-Encoding: binary\r\n"
+				    "Content-Encoding: gzip\r\n"
 				    "Content-ID: <a@b>\r\n\r\n\0\1\r\n\r\n\2\r\n--b--";
 	struct sip_parts parts;
 	struct sip_part part;
@@ -129,6 +131,8 @@ static void gives_part_headers(void **state)
 	assert_slice(part.content_type, "application/isup;version=x");
 	assert_slice(part.disposition, "signal ;handling=optional");
 	assert_slice(part.content_id, "<a@b>");
+	assert_slice(part.transfer_encoding, "binary");
+	assert_slice(part.encoding, "gzip");
 	assert_int_equal(part.body.len, 7);
 	assert_memory_equal(part.body.p, "\0\1\r\n\r\n\2", 7);
 	assert_false(sip_parts_next(&parts, &part));

@@ -448,7 +448,8 @@ class Call:
         call.calling = "callee"
         return call
 
-    def reply(self, status, sdp=None, headers=(), request=None, reason=None, contact=True):
+    def reply(self, status, sdp=None, headers=(), request=None, reason=None, contact=True, body=b""):
+        """body: octets whose Content-Type stands among the headers."""
         request = request or self.invite
         message = Message(f"SIP/2.0 {status} {reason if reason is not None else REASONS.get(status, 'X')}")
         for name in ("Via", "Record-Route"):
@@ -461,6 +462,7 @@ class Call:
         if request.method == "INVITE" and status // 100 <= 2 and status > 100:
             message.headers.append(("Allow", self.allow))
         message.headers += list(headers)
+        message.body = body
         if sdp:
             message.body = sdp
             message.headers.append(("Content-Type", "application/sdp"))

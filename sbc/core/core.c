@@ -82,6 +82,11 @@ enum err core_create(const struct core_config *config, struct core **ret)
 			   ERR_NOMEM;
 	if (err == OK)
 		err = health_create(&core->health);
+	core->asked = arena_new(&core->arena, struct asked);
+	if (core->asked)
+		core->asked->key = (struct hash_key){ rand_u64(&rand), rand_u64(&rand) };
+	else
+		err = ERR_NOMEM;
 	if (err == OK) {
 		figures_init(core);
 		core->workers = calloc(core->worker_count, sizeof(*core->workers));

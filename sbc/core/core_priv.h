@@ -10,6 +10,7 @@
 #include "lib/ctl/peer.h"
 #include "lib/stats/stats.h"
 #include "sbc/call/call.h"
+#include "sbc/core/asked.h"
 #include "sbc/core/core.h"
 #include "sbc/core/dispatch.h"
 #include "sbc/core/mailbox.h"
@@ -111,6 +112,7 @@ struct core {
 	struct figures figures;
 	struct health *health; /* of gateways; shared by the workers */
 	struct prober *prober; /* worker 0's */
+	struct asked *asked;   /* addresses behind the gateways' names; shared by the workers */
 	struct ctl_server *server;
 	struct ctl_hello hello;
 	uint64_t instance;
@@ -157,6 +159,9 @@ must_use enum err worker_apply(struct worker *worker, struct settings *settings,
 must_use enum err names_init(struct worker *worker);
 /* Resolves a gateway's name; the answer goes to the call. */
 void worker_resolve(struct worker *worker, const struct effect *effect);
+/* What a name resolved to, and will be let in from. */
+struct call_destination worker_destination(struct worker *worker,
+					   const struct resolve_target *target);
 
 /* ---- probe.c, prober.c: the gateways' health ---- */
 struct prober;

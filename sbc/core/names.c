@@ -5,6 +5,16 @@
 
 #define DESTINATIONS_MAX 8u
 
+struct call_destination worker_destination(struct worker *worker,
+					   const struct resolve_target *target)
+{
+	asked_note(worker->core->asked, &target->endpoint.ip, worker->loop->now_ms);
+	return (struct call_destination){
+		.transport = (uint8_t)target->transport,
+		.remote = target->endpoint,
+	};
+}
+
 static void hand_to_call(struct worker *worker, struct handle call,
 			 const struct resolve_answer *answer)
 {
@@ -15,10 +25,7 @@ static void hand_to_call(struct worker *worker, struct handle call,
 	if (count > DESTINATIONS_MAX)
 		count = DESTINATIONS_MAX;
 	for (size_t i = 0; i < count; i++)
-		found[i] = (struct call_destination){
-			.transport = (uint8_t)answer->targets[i].transport,
-			.remote = answer->targets[i].endpoint,
-		};
+		found[i] = worker_destination(worker, &answer->targets[i]);
 	calls_on_resolved(worker->calls, &turn, call, found, count);
 }
 

@@ -159,10 +159,8 @@ static void take_answer(struct probe *probe, const struct turn *turn,
 	if (count > PROBE_TARGETS_MAX)
 		count = PROBE_TARGETS_MAX;
 	for (size_t i = 0; i < count; i++)
-		probe->targets[i] = (struct call_destination){
-			.transport = (uint8_t)answer->targets[i].transport,
-			.remote = answer->targets[i].endpoint,
-		};
+		probe->targets[i] =
+			worker_destination(probe->prober->worker, &answer->targets[i]);
 	probe->target_count = (uint32_t)count;
 	probe->target_next = 0;
 	ask_next(probe, turn);

@@ -103,19 +103,19 @@ enum edge_filter turn_filter(void *owner, const struct flow *flow)
 	uint32_t realm = settings_realm_by_listener(worker->settings,
 						    (enum conf_transport)flow->transport,
 						    &flow->local, NULL);
+	enum policy_answer answer;
 	uint32_t trunk;
 
 	if (realm == SETTINGS_NONE)
 		return EDGE_DROP;
-	switch (policy_admit(worker->settings, realm, &flow->remote.ip, &trunk)) {
-	case POLICY_ALLOW:
+	answer = policy_admit(worker->settings, realm, &flow->remote.ip, &trunk);
+	if (answer == POLICY_ALLOW)
 		return EDGE_KNOWN;
-	case POLICY_REJECT:
-		return EDGE_UNKNOWN;
-	case POLICY_DROP:
-		break;
-	}
-	return EDGE_DROP;
+	/* Neither access rules nor the budget of strangers are for those whom we asked. What they may
+	 * do is still for dialogs and transactions to say: a new call of theirs is refused as before. */
+	if (asked_lately(worker->core->asked, &flow->remote.ip, worker->loop->now_ms))
+		return EDGE_KNOWN;
+	return answer == POLICY_REJECT ? EDGE_UNKNOWN : EDGE_DROP;
 }
 
 static void log_malformed(struct worker *worker, const struct flow *flow, const char *why)

@@ -6,6 +6,7 @@ import time
 from harness import sdp
 from harness.case import case
 from harness.check import check, equal
+from harness.dns import NameServer
 from harness.sbc import trunk
 from harness.sip import Call, options
 
@@ -62,6 +63,38 @@ def dropped_source(t):
     stranger = t.endpoint(t.slot.stranger)
     Call.start(stranger, (t.slot.inside, 5060), "+4930", sdp=sdp.compose(stranger.ip, 14000))
     stranger.silence(1.0)
+
+
+@case("a gateway given by name is no stranger, whatever the access rules say", short=True)
+def named_gateway(t):
+    """Its addresses are no trunk's sources. Its answers and its BYE come in all the same, many of them
+    at once, too; a call of its own stays refused."""
+    names = t.own(NameServer(t.slot.inside, {"gw.carrier.example": [t.slot.carrier]}))
+
+    def change(document):
+        document["dns"] = {"servers": [names.hostport]}
+        part = document["provisioning"]
+        part["trunks"][1]["gateways"] = [{"uri": "sip:gw.carrier.example:5060"}]
+        part["access_rules"] = [{"name": "nobody-else", "source": "0.0.0.0/0", "action": "drop"}]
+    sbc = t.sbc(change)
+    pbx, carrier = t.peers()
+    caller = invite(t, pbx, "+4930")
+    callee = Call.receive(carrier)
+    for _ in range(300):  # more than a stranger may send in a burst
+        callee.reply(180)
+    callee.reply(200, sdp.compose(carrier.ip, 16000))
+    caller.expect(180)
+    caller.expect(200)
+    caller.ack()
+    callee.take_request("ACK")
+    callee.request("BYE")
+    caller.take_bye()
+    callee.expect(200, method="BYE")
+    check(("gw.carrier.example", 1) in names.asked, "the name was asked for")
+    Call.start(carrier, (t.slot.outside, 5060), "+4930", sdp=sdp.compose(carrier.ip, 16000))
+    carrier.silence(0.3)
+    check(not [raw for raw in pbx.wire if b"gw.carrier" in raw], "the carrier's name stays outside")
+    sbc.wait_idle()
 
 
 @case("no route: 404; a CDR says so", short=True)

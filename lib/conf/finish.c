@@ -77,11 +77,96 @@ static void failover_default(struct check *check, struct conf_trunk *trunk)
 	trunk->failover_code_count = array_size(codes);
 }
 
+static void keying_default(struct check *check, struct conf_trunk *trunk)
+{
+	static const enum conf_keying both[] = { CONF_KEYING_SDES, CONF_KEYING_DTLS };
+
+	trunk->keying = arena_alloc(check->arena, sizeof(both));
+	if (!trunk->keying)
+		return;
+	memcpy(trunk->keying, both, sizeof(both));
+	trunk->keying_count = array_size(both);
+}
+
+/* Authenticated encryption first, which is also the cheapest; the one that every peer has (RFC 4568
+ * 6.2 demands it) before its short tag, which is there for peers that offer nothing else. */
+static void suites_default(struct check *check, struct conf_trunk *trunk)
+{
+	static const enum conf_srtp_suite suites[] = {
+		CONF_AEAD_AES_256_GCM,	      CONF_AEAD_AES_128_GCM,
+		CONF_AES_256_CM_HMAC_SHA1_80, CONF_AES_CM_128_HMAC_SHA1_80,
+		CONF_AES_CM_128_HMAC_SHA1_32,
+	};
+
+	trunk->srtp_suites = arena_alloc(check->arena, sizeof(suites));
+	if (!trunk->srtp_suites)
+		return;
+	memcpy(trunk->srtp_suites, suites, sizeof(suites));
+	trunk->srtp_suite_count = array_size(suites);
+}
+
+/* A suite or keying named twice would be offered twice. `words`: as scalar_read wrote them. */
+static void given_once(struct check *check, const struct spot *media, const char *key,
+		       const void *words, size_t count)
+{
+	const unsigned *items = words;
+	struct spot list = { .up = media, .key = key };
+
+	for (size_t i = 1; i < count; i++) {
+		struct spot at = { .up = &list, .index = i };
+
+		for (size_t j = 0; j < i; j++)
+			if (items[i] == items[j])
+				check_fail(check, &at, SLICE("each of them once"),
+					   "already item %zu of this list", j);
+	}
+}
+
+/* Signalling to it can only go in the clear. A name may still lead to TLS (RFC 3263). */
+static bool gateway_clear(const struct conf_gateway *gateway)
+{
+	if (gateway->sips || over_tls(gateway->transport))
+		return false;
+	return gateway->transport_given || gateway->host_is_ip;
+}
+
+/* A trunk that demands keys and may show them to none of its gateways could never be called. */
+static void keys_possible(struct check *check, const struct spot *media,
+			  const struct conf_trunk *trunk)
+{
+	struct spot at = { .up = media, .key = "sdes_trusted" };
+	bool clear = trunk->gateway_count > 0;
+
+	for (size_t i = 0; i < trunk->gateway_count; i++)
+		clear = clear && gateway_clear(&trunk->gateways[i]);
+	for (size_t i = 0; i < trunk->keying_count; i++)
+		clear = clear && trunk->keying[i] != CONF_KEYING_DTLS;
+	if (clear && trunk->srtp == CONF_SRTP_REQUIRED && !trunk->sdes_trusted)
+		check_fail(check, &at,
+			   SLICE("true where the path of this trunk's signalling is trusted; or "
+				 "\"dtls\" in keying, or gateways over TLS"),
+			   "srtp is required, and its keys may not be shown without TLS");
+}
+
+static void trunk_media_finish(struct check *check, const struct spot *spot,
+			       struct conf_trunk *trunk)
+{
+	struct spot media = { .up = spot, .key = "media" };
+
+	if (!trunk->keying)
+		keying_default(check, trunk);
+	if (!trunk->srtp_suites)
+		suites_default(check, trunk);
+	given_once(check, &media, "keying", trunk->keying, trunk->keying_count);
+	given_once(check, &media, "srtp_suites", trunk->srtp_suites, trunk->srtp_suite_count);
+	keys_possible(check, &media, trunk);
+}
+
 void trunk_finish(struct check *check, const struct spot *spot, void *target)
 {
 	struct conf_trunk *trunk = target;
 
-	(void)spot;
+	trunk_media_finish(check, spot, trunk);
 	trunk->sources_given = trunk->sources != NULL;
 	if (!trunk->sources_given)
 		sources_default(check, trunk);

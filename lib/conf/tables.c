@@ -21,6 +21,14 @@ static const char *const transport_words[] = { "udp", "tcp", "tls", "ws", "wss",
 static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
 static const char *const format_words[] = { "text", "json", NULL };
 static const char *const srtp_words[] = { "off", "optional", "required", NULL };
+static const char *const keying_words[] = { "sdes", "dtls", NULL };
+static const char *const ice_words[] = { "off", "lite", NULL };
+static const char *const rtcp_mux_words[] = { "off", "optional", NULL };
+static const char *const suite_words[] = {
+	"AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_192_CM_HMAC_SHA1_80",
+	"AES_192_CM_HMAC_SHA1_32", "AES_256_CM_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_32",
+	"AEAD_AES_128_GCM",	   "AEAD_AES_256_GCM",	      NULL,
+};
 static const char *const action_words[] = { "allow", "reject", "drop", NULL };
 
 /* ---- realms ---- */
@@ -85,8 +93,19 @@ static const struct object trunk_limit_object = { OBJECT(trunk_limit_fields) };
 
 static const struct field codec_item = { "codec", FIELD_CODEC, .min = 1, .max = 32 };
 
+static const struct field keying_item = { "keying", FIELD_WORD, .words = keying_words };
+static const struct field suite_item = { "suite", FIELD_WORD, .words = suite_words };
+
 static const struct field trunk_media_fields[] = {
 	{ "srtp", FIELD_WORD, AT(conf_trunk, srtp), .words = srtp_words },
+	{ "keying", FIELD_LIST, .min = 1, .max = 2,
+	  LIST(keying_item, enum conf_keying, conf_trunk, keying, keying_count) },
+	{ "srtp_suites", FIELD_LIST, .min = 1, .max = CONF_SRTP_SUITES,
+	  LIST(suite_item, enum conf_srtp_suite, conf_trunk, srtp_suites, srtp_suite_count) },
+	{ "sdes_trusted", FIELD_BOOL, AT(conf_trunk, sdes_trusted) },
+	{ "ice", FIELD_WORD, AT(conf_trunk, ice), .words = ice_words },
+	{ "rtcp_mux", FIELD_WORD, AT(conf_trunk, rtcp_mux), .words = rtcp_mux_words },
+	{ "feedback", FIELD_BOOL, AT(conf_trunk, feedback) },
 	{ "codecs", FIELD_LIST, .max = 32,
 	  LIST(codec_item, struct slice, conf_trunk, codecs, codec_count) },
 	{ "nat", FIELD_BOOL, AT(conf_trunk, nat) },

@@ -10,8 +10,9 @@
 
 #include "lib/base/ensure.h"
 
-#define RETRY_FIRST_MS 100u
-#define RETRY_MAX_MS 1000u
+/* A failed connect to a Unix socket costs some microseconds, and media waits for this one. */
+#define RETRY_FIRST_MS 10u
+#define RETRY_MAX_MS 100u
 #define HELLO_WAIT_MS 2000u
 
 struct ctl_client {

@@ -133,6 +133,16 @@ struct ctl_message {
 /* "session_set"; "unknown". Static. */
 const char *ctl_type_name(enum ctl_type type);
 
+/* "AES_CM_128_HMAC_SHA1_80", as SDP writes it; "none" for 0 and what is not known. Static. */
+const char *ctl_srtp_suite_name(unsigned suite);
+/* CTL_SRTP_NONE: not one of ours. */
+enum ctl_srtp_suite ctl_srtp_suite_find(struct slice name);
+/* Octets of the master key and its salt; CTL_SRTP_KEY_MAX is the most. */
+#define CTL_SRTP_KEY_MAX 46u
+size_t ctl_srtp_key_bytes(unsigned suite);
+/* "socket", "xdp_socket", "kernel". Static. */
+const char *ctl_way_name(unsigned way);
+
 /* ERR_LIMIT: more than cap bytes. */
 must_use enum err ctl_encode(const struct ctl_message *message, void *storage, size_t cap,
 			     size_t *ret_len);

@@ -32,7 +32,7 @@ void ctl_server_destroy(struct ctl_server **server);
 /* Peers that were closed for what they sent. */
 uint64_t ctl_server_malformed(const struct ctl_server *server);
 
-/* Connects now and, after a loss, every 100 ms growing to 1 s. */
+/* Connects now and, after a loss, every 10 ms growing to 100 ms. */
 must_use enum err ctl_client_create(struct loop *loop, struct log *log, const char *path,
 				    const struct ctl_hello *hello,
 				    const struct ctl_handlers *handlers, void *owner,

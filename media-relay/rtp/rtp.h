@@ -69,6 +69,16 @@ uint64_t rtp_source_expected(const struct rtp_source *source);
 int64_t rtp_source_lost(const struct rtp_source *source);
 uint32_t rtp_source_jitter_us(const struct rtp_source *source);
 
+/* ---- how much may come ---- */
+
+struct rtp_police {
+	uint32_t bytes_per_s; /* 0: any */
+	uint64_t busy_until_us;
+};
+
+/* False: more than the rate allows. Only what is accepted counts. */
+bool rtp_police_accept(struct rtp_police *police, size_t len, uint64_t now_us);
+
 /* The clock of a static payload type (RFC 3551 table 4 and 5); 8000 where the table has none. */
 uint32_t rtp_static_clock_hz(uint8_t payload_type);
 

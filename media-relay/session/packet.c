@@ -48,6 +48,13 @@ static enum packet_verdict stage_learn(struct packet *packet)
 	return latch_accept(packet) ? PACKET_FORWARD : PACKET_DROP_SOURCE;
 }
 
+static enum packet_verdict stage_police(struct packet *packet)
+{
+	return rtp_police_accept(&packet->flow->side->police, packet->len, packet->arrival_us) ?
+		       PACKET_FORWARD :
+		       PACKET_DROP_RATE;
+}
+
 static uint32_t clock_hz(const struct side *side, uint8_t payload_type)
 {
 	for (unsigned i = 0; i < side->payload_count; i++) {
@@ -102,7 +109,7 @@ static enum packet_verdict stage_way_out(struct packet *packet)
 enum packet_verdict session_packet(struct packet *packet)
 {
 	static stage_fn *const stages[] = {
-		stage_classify, stage_direction, stage_learn, stage_count, stage_way_out,
+		stage_classify, stage_direction, stage_learn, stage_police, stage_count, stage_way_out,
 	};
 
 	packet->latched = false;
@@ -127,6 +134,7 @@ const char *packet_verdict_name(enum packet_verdict verdict)
 		[PACKET_DROP_MALFORMED] = "malformed",
 		[PACKET_DROP_SOURCE] = "source",
 		[PACKET_DROP_DIRECTION] = "direction",
+		[PACKET_DROP_RATE] = "rate",
 		[PACKET_DROP_NO_WAY] = "no_way",
 	};
 

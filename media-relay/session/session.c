@@ -209,6 +209,7 @@ void side_set(struct side *side, const struct ctl_stream_set *set, const struct 
 	flow_set_remote(&side->flows[COMPONENT_RTP], &set->remote_rtp, reset);
 	flow_set_remote(&side->flows[COMPONENT_RTCP], &set->remote_rtcp, reset);
 	side_set_payloads(side, set);
+	side->police.bytes_per_s = set->bytes_per_s;
 	if (reset)
 		side->last_packet_ms = 0;
 	if (watched && (reset || !side->watched)) {

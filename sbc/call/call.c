@@ -108,6 +108,9 @@ void call_relay(struct call *call, const struct turn *turn, enum call_purpose pu
 	effect->relay.message = message;
 	if (purpose == PURPOSE_NONE)
 		return;
+	effect->relay.purpose = purpose;
+	if (purpose == PURPOSE_RESTORE)
+		return;
 	/* Numbered, for an answer may come to a question that nobody waits for any more. */
 	effect->relay.purpose = (uint32_t)purpose | ++call->question << 8;
 	call_timer_start(call, TIMER_RELAY, turn, CALL_RELAY_WAIT_MS);
@@ -273,11 +276,26 @@ static void relay_refused(struct call *call, const struct turn *turn,
 	relay_failed(call, turn, exhausted ? 488 : 500, cause);
 }
 
+/* Another has the ports now, or they are gone with the realm: nobody would hear anybody. A line that
+ * broke again is told of by itself, and the call is named as missing once more. */
+static void on_restored(struct call *call, const struct turn *turn,
+			const struct ctl_message *message)
+{
+	if (call->state >= CALL_ENDING || !message || message->type == CTL_session_ports)
+		return;
+	call_terminate(call, turn, 2, 503, call_reason_make(turn, "Q.850", 41));
+	call_end(call, turn, "sbc", 503, call->answered_ms ? "answered" : "failed", "ports_lost");
+}
+
 void calls_on_relay(struct calls *calls, const struct turn *turn, struct handle owner,
 		    uint32_t purpose, const struct ctl_message *message)
 {
 	struct call *call = call_get(calls, owner);
 
+	if (call && purpose == PURPOSE_RESTORE) {
+		on_restored(call, turn, message);
+		return;
+	}
 	if (!call || purpose == PURPOSE_NONE || purpose >> 8 != (call->question & 0xffffff))
 		return;
 	purpose &= 0xff;
@@ -308,6 +326,7 @@ void calls_on_relay(struct calls *calls, const struct turn *turn, struct handle 
 		break;
 	case PURPOSE_NONE:
 	case PURPOSE_CLOSE:
+	case PURPOSE_RESTORE:
 		break;
 	}
 }
@@ -335,7 +354,7 @@ void calls_on_session_missing(struct calls *calls, const struct turn *turn, uint
 	struct ctl_message *message = media_restore(call->media, turn->arena);
 
 	if (message)
-		call_relay(call, turn, PURPOSE_NONE, message);
+		call_relay(call, turn, PURPOSE_RESTORE, message);
 }
 
 uint32_t calls_sessions(const struct calls *calls, uint32_t *cursor, uint64_t *ret_sessions,

@@ -44,6 +44,7 @@ enum call_purpose { /* what an answer of the relay is for */
 	PURPOSE_LATE_OFFER, /* ports for the callee's offer in a 2xx */
 	PURPOSE_REOFFER,    /* ports for new m-lines */
 	PURPOSE_CLOSE,      /* final figures */
+	PURPOSE_RESTORE,    /* the ports that it had; not numbered, no state waits for it */
 };
 
 /* txn_user.purpose of our client transactions */

@@ -99,6 +99,8 @@ static bool fill_payloads(const struct media *media, const struct media_terms *t
 		add_payloads(&payloads, media, own);
 	set->payloads = payloads.list;
 	set->payloads_count = payloads.count;
+	if (other || own)
+		set->bytes_per_s = media_line_bytes_per_s(other ? other : own);
 	return true;
 }
 

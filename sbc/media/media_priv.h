@@ -147,6 +147,9 @@ struct slice media_write_rejected(struct media *media, struct media_terms *terms
 /* The text last sent to a side within terms, with an o= version of now. */
 struct slice media_stamp(struct media_leg *leg, struct media_sent *sent);
 
+/* rate.c: the most that may be sent to who wrote this line. */
+uint32_t media_line_bytes_per_s(const struct media_line *line);
+
 /* command.c */
 enum media_ask {
 	MEDIA_ASK_NEW = 1,     /* only streams that lack ports */

@@ -75,7 +75,8 @@ static enum packet_verdict arrives(struct fixture *f, unsigned number, const cha
 				 .bytes = bytes,
 				 .len = sizeof(bytes),
 				 .source = at(source),
-				 .now_ms = f->now_ms };
+				 .now_ms = f->now_ms,
+				 .arrival_us = f->now_ms * 1000 };
 
 	bytes[8] = (unsigned char)(ssrc >> 24);
 	bytes[11] = (unsigned char)ssrc;
@@ -451,6 +452,30 @@ static void stats_of_a_side(void **state)
 	assert_int_equal(stats.packets_sent, 10);
 }
 
+/* A second's worth of G.711 at once is a network that held packets back; more is a flood. */
+static void a_flood_is_let_through_at_the_rate(void **state)
+{
+	struct fixture *f = *state;
+	struct side *side = &f->stream->sides[0];
+	unsigned passed = 0;
+
+	tell(f, 0, (struct ctl_stream_set){ .remote_rtp = at(ME), .bytes_per_s = 21200 });
+	f->now_ms = START_MS;
+	for (uint16_t i = 0; i < 5000; i++)
+		passed += arrives(f, 0, ME, 1, i) == GOOD;
+	assert_int_equal(passed, 100); /* 21200 / (172 + 40) */
+	assert_int_equal(side->counters.packets_received, 100);
+	assert_int_equal(arrives(f, 0, ME, 1, 5000), PACKET_DROP_RATE);
+	for (f->now_ms += 1; f->now_ms <= START_MS + 2000; f->now_ms++)
+		passed += arrives(f, 0, ME, 1, (uint16_t)f->now_ms) == GOOD;
+	assert_in_range(passed, 299, 300);
+	/* A stranger uses nothing of it. */
+	f->now_ms += 1000;
+	for (uint16_t i = 0; i < 1000; i++)
+		assert_int_equal(arrives(f, 0, THIEF, 1, i), BAD);
+	assert_int_equal(arrives(f, 0, ME, 1, 9000), GOOD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +493,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_orphan_ends_after_four_hours, setup, teardown),
 		cmocka_unit_test_setup_teardown(owners_have_numbers_of_their_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(stats_of_a_side, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_flood_is_let_through_at_the_rate, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

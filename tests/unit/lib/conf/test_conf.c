@@ -258,6 +258,31 @@ static const struct {
 	  "0 to 1000000" },
 	{ TRUNK("\"media\":{\"srtp\":\"yes\"}"), "/provisioning/trunks/0/media/srtp", "\"yes\"",
 	  "unknown word", "off, optional, required" },
+	{ TRUNK("\"media\":{\"keying\":[]}"), "/provisioning/trunks/0/media/keying", "[]",
+	  "0 items", "1 to 2 items" },
+	{ TRUNK("\"media\":{\"keying\":[\"zrtp\"]}"), "/provisioning/trunks/0/media/keying/0",
+	  "\"zrtp\"", "unknown word", "sdes, dtls" },
+	{ TRUNK("\"media\":{\"keying\":[\"dtls\",\"dtls\"]}"),
+	  "/provisioning/trunks/0/media/keying/1", "\"dtls\"", "already item 0", "once" },
+	{ TRUNK("\"media\":{\"srtp_suites\":[\"AES_CM_128_HMAC_SHA1_80\",\"NULL\"]}"),
+	  "/provisioning/trunks/0/media/srtp_suites/1", "\"NULL\"", "unknown word",
+	  "AEAD_AES_128_GCM" },
+	{ TRUNK("\"media\":{\"srtp_suites\":[\"AEAD_AES_128_GCM\",\"AEAD_AES_256_GCM\","
+		"\"AEAD_AES_128_GCM\"]}"),
+	  "/provisioning/trunks/0/media/srtp_suites/2", "\"AEAD_AES_128_GCM\"", "already item 0",
+	  "once" },
+	{ TRUNK("\"media\":{\"ice\":\"full\"}"), "/provisioning/trunks/0/media/ice", "\"full\"",
+	  "unknown word", "off, lite" },
+	{ TRUNK("\"media\":{\"rtcp_mux\":true}"), "/provisioning/trunks/0/media/rtcp_mux", "true",
+	  "not a string", "off, optional" },
+	{ TRUNK("\"gateways\":[{\"uri\":\"sip:10.0.0.9\"}],\"media\":{\"srtp\":\"required\","
+		"\"keying\":[\"sdes\"]}"),
+	  "/provisioning/trunks/0/media/sdes_trusted", "", "may not be shown without TLS",
+	  "\"dtls\" in keying" },
+	{ TRUNK("\"gateways\":[{\"uri\":\"sip:h;transport=udp\"},{\"uri\":\"sip:h;transport=ws\"}],"
+		"\"media\":{\"srtp\":\"required\",\"keying\":[\"sdes\"],\"sdes_trusted\":false}"),
+	  "/provisioning/trunks/0/media/sdes_trusted", "false", "may not be shown without TLS",
+	  "gateways over TLS" },
 	{ TRUNK("\"media\":{\"nat\":1}"), "/provisioning/trunks/0/media/nat", "1", "neither true",
 	  "true or false" },
 	{ TRUNK("\"timers\":{\"first_response_ms\":99}"),
@@ -319,6 +344,58 @@ static void wrong_documents(void **state)
 			print_message("row %zu: %s\n", i, wrong[i].document);
 			print_errors(fixture);
 			fail();
+		}
+	}
+}
+
+static void media_defaults(void **state)
+{
+	static const enum conf_srtp_suite suites[] = {
+		CONF_AEAD_AES_256_GCM,	      CONF_AEAD_AES_128_GCM,
+		CONF_AES_256_CM_HMAC_SHA1_80, CONF_AES_CM_128_HMAC_SHA1_80,
+		CONF_AES_CM_128_HMAC_SHA1_32,
+	};
+	struct fixture *fixture = *state;
+	const struct conf_trunk *trunk;
+
+	assert_int_equal(parse(fixture, TRUNK("\"media\":{}")), OK);
+	trunk = &fixture->conf.provisioning.trunks[0];
+	assert_int_equal(trunk->srtp, CONF_SRTP_OFF);
+	assert_int_equal(trunk->keying_count, 2);
+	assert_int_equal(trunk->keying[0], CONF_KEYING_SDES);
+	assert_int_equal(trunk->keying[1], CONF_KEYING_DTLS);
+	assert_int_equal(trunk->srtp_suite_count, array_size(suites));
+	assert_memory_equal(trunk->srtp_suites, suites, sizeof(suites));
+	assert_false(trunk->sdes_trusted);
+	assert_int_equal(trunk->ice, CONF_ICE_OFF);
+	assert_int_equal(trunk->rtcp_mux, CONF_RTCP_MUX_OFF);
+	assert_false(trunk->feedback);
+}
+
+/* Required keys that can be had: by DTLS, on trust, over TLS, or where a name may lead to TLS. */
+static void keys_that_can_be_had(void **state)
+{
+	static const char *const fine[] = {
+		TRUNK("\"gateways\":[{\"uri\":\"sip:10.0.0.9\"}],\"media\":{\"srtp\":\"required\"}"),
+		TRUNK("\"gateways\":[{\"uri\":\"sip:10.0.0.9\"}],\"media\":{\"srtp\":\"optional\","
+		      "\"keying\":[\"sdes\"]}"),
+		TRUNK("\"gateways\":[{\"uri\":\"sip:10.0.0.9\"}],\"media\":{\"srtp\":\"required\","
+		      "\"keying\":[\"sdes\"],\"sdes_trusted\":true}"),
+		TRUNK("\"gateways\":[{\"uri\":\"sip:10.0.0.9;transport=tls\"}],"
+		      "\"media\":{\"srtp\":\"required\",\"keying\":[\"sdes\"]}"),
+		TRUNK("\"gateways\":[{\"uri\":\"sips:10.0.0.9\"},{\"uri\":\"sip:10.0.0.9\"}],"
+		      "\"media\":{\"srtp\":\"required\",\"keying\":[\"sdes\"]}"),
+		TRUNK("\"gateways\":[{\"uri\":\"sip:h\"}],\"media\":{\"srtp\":\"required\","
+		      "\"keying\":[\"sdes\"]}"),
+		TRUNK("\"sources\":[\"10.0.0.9\"],\"media\":{\"srtp\":\"required\","
+		      "\"keying\":[\"sdes\"]}"),
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < array_size(fine); i++) {
+		if (parse(fixture, fine[i]) != OK) {
+			print_errors(fixture);
+			fail_msg("%s", fine[i]);
 		}
 	}
 }
@@ -518,6 +595,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(contract_example, setup, teardown),
 		cmocka_unit_test_setup_teardown(defaults, setup, teardown),
+		cmocka_unit_test_setup_teardown(media_defaults, setup, teardown),
+		cmocka_unit_test_setup_teardown(keys_that_can_be_had, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_documents, setup, teardown),
 		cmocka_unit_test_setup_teardown(sources_that_may_meet, setup, teardown),
 		cmocka_unit_test_setup_teardown(several_at_once, setup, teardown),

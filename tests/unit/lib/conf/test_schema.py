@@ -46,7 +46,9 @@ FULL = {
             "auth": {"username": "u", "password": "p", "realm": "r"},
             "probe": {"interval_s": 1},
             "limits": {"calls": 1, "cps": 1},
-            "media": {"srtp": "off", "codecs": ["PCMU"], "nat": True, "timeout_s": 5},
+            "media": {"srtp": "off", "keying": ["dtls"], "srtp_suites": ["AEAD_AES_128_GCM"],
+                      "sdes_trusted": False, "ice": "lite", "rtcp_mux": "optional",
+                      "feedback": True, "codecs": ["PCMU"], "nat": True, "timeout_s": 5},
             "timers": {"first_response_ms": 500, "ring_s": 5},
             "failover": [503], "trust_identity": True, "bodies": ["application/isup"]}],
         "routes": [{

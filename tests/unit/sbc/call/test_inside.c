@@ -517,6 +517,33 @@ static void relay_down_in_reinvite(void **state)
 	hang_up(stage);
 }
 
+/* The relay came back without the session: it gets it again. Twice it does not answer, for it is
+ * gone once more. Then somebody else has the ports. */
+static void relay_forgets_the_session(void **state)
+{
+	struct stage *stage = stage_new();
+
+	(void)state;
+	stage_talk(stage);
+	for (unsigned i = 0; i < 2; i++) {
+		border_relay_down(stage->border);
+		border_relay_up(stage->border, true);
+	}
+	stage_run(stage, 100);
+	stage_none(stage, GW_1);
+	assert_int_equal(border_relay_sessions(stage->border), 1);
+	border_relay_down(stage->border);
+	border_relay_short(stage->border, 1000);
+	border_relay_up(stage->border, true);
+	stage_run(stage, 100);
+	stage_answer(stage, GW_1, stage_take(stage, GW_1, "BYE "), 200, NULL, NULL);
+	stage_answer(stage, PBX, stage_take(stage, PBX, "BYE "), 200, NULL, NULL);
+	stage_run(stage, 100);
+	assert_int_equal(stage->records, 1);
+	assert_string_equal(stage->record_cause, "ports_lost");
+	stage_end(&stage);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -542,6 +569,7 @@ int main(void)
 		cmocka_unit_test(long_call_does_not_grow),
 		cmocka_unit_test(while_it_rings),
 		cmocka_unit_test(relay_down_in_reinvite),
+		cmocka_unit_test(relay_forgets_the_session),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ * The configuration document as a typed tree. Every slice and list lives in the arena that it was
+ * read into. config/schema.json says what each field means. */
+#pragma once
+
+#include "lib/base/addr.h"
+#include "lib/base/slice.h"
+
+enum conf_transport { CONF_UDP, CONF_TCP, CONF_TLS, CONF_WS, CONF_WSS };
+enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_INFO, CONF_LOG_DEBUG };
+enum conf_srtp { CONF_SRTP_OFF, CONF_SRTP_OPTIONAL, CONF_SRTP_REQUIRED };
+enum conf_keying { CONF_KEYING_SDES, CONF_KEYING_DTLS };
+enum conf_ice { CONF_ICE_OFF, CONF_ICE_LITE };
+enum conf_rtcp_mux { CONF_RTCP_MUX_OFF, CONF_RTCP_MUX_OPTIONAL };
+/* In the order of lib/ctl's enum ctl_srtp_suite, whose first is 1. */
+enum conf_srtp_suite {
+	CONF_AES_CM_128_HMAC_SHA1_80, CONF_AES_CM_128_HMAC_SHA1_32, CONF_AES_192_CM_HMAC_SHA1_80,
+	CONF_AES_192_CM_HMAC_SHA1_32, CONF_AES_256_CM_HMAC_SHA1_80, CONF_AES_256_CM_HMAC_SHA1_32,
+	CONF_AEAD_AES_128_GCM, CONF_AEAD_AES_256_GCM, CONF_SRTP_SUITES,
+};
+enum conf_access_action { CONF_ACCESS_ALLOW, CONF_ACCESS_REJECT, CONF_ACCESS_DROP };
+enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
+
+struct conf_listener {
+	enum conf_transport transport;
+	struct ip_addr address;
+	uint16_t port;          /* default 5060, 5061 for tls, 80/443 for ws/wss */
+	struct slice advertise; /* host or address shown in Via and Contact; empty: address */
+	struct slice tls_profile; /* need not be there yet: the listener stays closed till then */
+};
+
+struct conf_realm {
+	struct slice name;
+	struct conf_listener *listeners;
+	size_t listener_count;
+	struct ip_addr media_address;
+	struct slice media_advertise; /* IP address shown in SDP; empty: media_address */
+	uint16_t port_min; /* default 20000; even: an odd one is rounded up */
+	uint16_t port_max; /* default 29999; odd: an even one is rounded down */
+};
+
+struct conf_gateway {
+	struct slice uri;  /* as given */
+	struct slice host; /* without brackets */
+	bool host_is_ip;
+	struct ip_addr ip; /* when host_is_ip */
+	uint16_t port;     /* 0: not given (RFC 3263 decides) */
+	enum conf_transport transport;
+	bool transport_given;
+	bool sips;
+	uint32_t priority; /* lower first; default 1 */
+	uint32_t weight;   /* default 100 */
+};
+
+struct conf_trunk {
+	struct slice name;
+	struct slice realm;
+	struct conf_gateway *gateways;
+	size_t gateway_count;
+	struct ip_prefix *sources; /* when none are given: the gateways' addresses (IP gateways only) */
+	size_t source_count;
+	bool sources_given;
+	struct slice auth_username;
+	struct slice auth_password;
+	struct slice auth_realm;     /* empty: any realm of this trunk's own gateways */
+	uint32_t probe_interval_s;   /* 0: no probing */
+	uint32_t limit_calls;        /* 0: no limit */
+	uint32_t limit_cps;          /* 0: no limit */
+	enum conf_srtp srtp;
+	enum conf_keying *keying; /* "media.keying": accepted, the first that may be used is offered */
+	size_t keying_count;
+	enum conf_srtp_suite *srtp_suites; /* as offered, the best first */
+	size_t srtp_suite_count;
+	bool sdes_trusted;           /* keys may be seen in signalling without TLS; default false */
+	enum conf_ice ice;
+	enum conf_rtcp_mux rtcp_mux;
+	bool feedback;               /* RTP/AVPF instead of RTP/AVP in our offers */
+	struct slice *codecs; /* encoding names; none: all that are offered */
+	size_t codec_count;
+	bool nat;                    /* media.nat: peers behind a NAT; default false */
+	uint32_t media_timeout_s;    /* default 60; 0: never */
+	uint32_t no_answer_ms;       /* "timers.first_response_ms": no 1xx, default 4000 */
+	uint32_t ring_timeout_s;     /* "timers.ring_s": default 180 */
+	uint16_t *failover_codes;    /* "failover": default 408 500 502 503 504 */
+	size_t failover_code_count;
+	bool trust_identity;         /* P-Asserted-Identity and Privacy cross; default false */
+	struct slice *bodies;        /* content types that cross beside the SDP; default none */
+	size_t body_count;
+};
+
+struct conf_rewrite {
+	struct slice match;   /* PCRE2 */
+	struct slice replace; /* $0 … $9, $$ is one dollar */
+};
+
+struct conf_target {
+	struct slice trunk;
+	uint32_t priority; /* default 1 */
+	uint32_t weight;   /* default 100 */
+};
+
+struct conf_route {
+	struct slice name;
+	uint32_t priority; /* default 100 */
+	/* match: empty means not given */
+	struct slice match_trunk;
+	struct slice match_realm;
+	struct slice match_called;
+	struct slice match_calling;
+	struct conf_rewrite *rewrite_called; /* every rule in order */
+	struct conf_rewrite *rewrite_calling;
+	size_t rewrite_called_count, rewrite_calling_count;
+	struct conf_target *targets;
+	size_t target_count;
+};
+
+struct conf_user {
+	struct slice name;
+	struct slice realm; /* where it registers */
+	struct slice password;
+};
+
+struct conf_access_rule {
+	struct slice name;
+	uint32_t priority; /* default 100 */
+	struct slice realm; /* empty: all */
+	struct ip_prefix source;
+	enum conf_access_action action;
+};
+
+struct conf_tls_profile {
+	struct slice name;
+	struct slice certificate, private_key, ca; /* paths */
+	bool verify_peer;
+};
+
+/* What `provisioning` holds, and what a snapshot holds. */
+struct conf_provisioning {
+	struct conf_realm *realms;
+	struct conf_trunk *trunks;
+	struct conf_route *routes;
+	struct conf_user *users;
+	struct conf_access_rule *access_rules;
+	struct conf_tls_profile *tls_profiles;
+	size_t realm_count, trunk_count, route_count;
+	size_t user_count, access_rule_count, tls_profile_count;
+};
+
+struct conf {
+	struct slice node_name; /* default: the host's name */
+	uint32_t node_workers;  /* default 1 */
+	enum conf_log_level log_level;
+	enum conf_log_format log_format;
+	struct slice state_dir; /* default /var/lib/sbc; relative: to the current folder */
+	struct slice run_dir;   /* default /run/sbc; likewise */
+	struct endpoint api_listen; /* default 127.0.0.1:8080 */
+	struct slice user; /* process.user: dropped to by root; default "sbc" if there, or none */
+	uint32_t relay_workers;     /* relay.workers: default 1 */
+	uint32_t max_calls;         /* limits.calls: default 50000 */
+	uint32_t max_connections;   /* limits.connections: default 4096 */
+	struct endpoint *dns_servers; /* dns.servers; none: the system's */
+	size_t dns_server_count;
+	struct conf_provisioning provisioning;
+};

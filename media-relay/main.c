@@ -7,6 +7,7 @@
 #include "lib/proc/proc.h"
 #include "lib/stats/stats.h"
 #include "media-relay/control/control.h"
+#include "media-relay/worker/worker.h"
 
 #define IDLE_PAIRS_MAX 16384u
 #define FILES_FOR_OTHERS 512u
@@ -44,6 +45,19 @@ static int serve(struct loop *loop, struct log *log, struct stats *stats,
 	return 0;
 }
 
+/* Without it calls go on, but a restarted relay knows less of them. That another relay has it is an
+ * error: it serves already. */
+static enum err open_memory(struct log *log, const char *path, uint32_t sides, struct memory **ret)
+{
+	enum err err = memory_open(path, sides, ret);
+
+	if (err == OK || err == ERR_EXISTS)
+		return err;
+	log_write(log, LOG_LEVEL_WARNING, EVENT_memory_failed, LOG_T("path", path),
+		  LOG_T("why", err_text(err)));
+	return OK;
+}
+
 static int run(const struct proc_start *start)
 {
 	const struct conf *conf = start->conf;
@@ -55,13 +69,14 @@ static int run(const struct proc_start *start)
 		.workers = conf->relay_workers,
 		.capacity = 2 * conf->max_calls, /* a call may hold a second session while it fails over */
 	};
+	const char *memory_path = proc_path(arena, conf->run_dir, "media-relayd.memory");
 	const char *stats_path = proc_path(arena, conf->run_dir, "media-relayd.stats");
 	struct stats *stats = NULL;
 	struct loop loop;
 	int exit_code;
 	enum err err;
 
-	if (!options.path || !stats_path)
+	if (!options.path || !memory_path || !stats_path)
 		return proc_complain(log, "start", ERR_NOMEM);
 	options.idle_open_max = idle_open_max(options.workers);
 	err = proc_make_dir(log, conf->run_dir, 0700, conf->user);
@@ -73,10 +88,13 @@ static int run(const struct proc_start *start)
 		return proc_complain(log, "start", err);
 	err = proc_watch_signals(&loop, log);
 	if (err == OK)
+		err = open_memory(log, memory_path, 2 * options.capacity, &options.memory);
+	if (err == OK)
 		err = stats_create(stats_path, "media-relayd", options.workers, &stats);
 	exit_code = err == OK ? serve(&loop, log, stats, &options)
-			      : proc_complain(log, stats_path, err);
+			      : proc_complain(log, err == ERR_EXISTS ? memory_path : stats_path, err);
 	stats_destroy(&stats);
+	memory_close(&options.memory);
 	loop_fini(&loop);
 	return exit_code;
 }

@@ -154,6 +154,7 @@ static enum err create_workers(struct control *control)
 					  .count = control->options.workers,
 					  .capacity = control->options.capacity,
 					  .idle_open_max = control->options.idle_open_max,
+					  .memory = control->options.memory,
 					  .fn = on_reply,
 					  .owner = control };
 	enum err err = OK;

@@ -8,6 +8,7 @@
 #include "lib/stats/stats.h"
 
 struct control;
+struct memory;
 
 struct control_options {
 	struct loop *loop;
@@ -18,6 +19,7 @@ struct control_options {
 	unsigned workers;
 	uint32_t capacity;      /* sessions */
 	uint32_t idle_open_max; /* port pairs of a realm and worker kept open without use */
+	struct memory *memory;  /* what outlives the relay; NULL: nothing does */
 };
 
 must_use enum err control_create(const struct control_options *options, struct control **ret);

@@ -64,6 +64,9 @@ struct rtp_source {
 void rtp_source_count(struct rtp_source *source, const struct rtp_header *header,
 		      uint64_t arrival_us, uint32_t clock_hz);
 
+/* Nobody listens for a while: the next packet is as the first one of another SSRC. */
+void rtp_source_suspend(struct rtp_source *source);
+
 uint64_t rtp_source_expected(const struct rtp_source *source);
 /* RFC 3550 A.3; below zero when there were more duplicates than losses. */
 int64_t rtp_source_lost(const struct rtp_source *source);

@@ -94,6 +94,15 @@ void rtp_source_count(struct rtp_source *source, const struct rtp_header *header
 		source_jitter(source, header->timestamp, arrival_us, clock_hz);
 }
 
+void rtp_source_suspend(struct rtp_source *source)
+{
+	source->past_expected += current_expected(source);
+	source->past_received += source->received;
+	source->received = 0;
+	source->valid = false;
+	source->has_transit = false;
+}
+
 uint64_t rtp_source_expected(const struct rtp_source *source)
 {
 	return source->past_expected + current_expected(source);

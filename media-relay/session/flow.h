@@ -71,6 +71,7 @@ struct side {
 	bool watched;           /* something is expected to arrive: timeouts run */
 	bool told;              /* the event for this silence was given */
 	uint64_t watch_since_ms;
+	uint32_t memory_slot; /* the worker's own */
 	uint64_t last_packet_ms; /* accepted RTP; 0: never */
 };
 
@@ -100,4 +101,17 @@ struct session {
 	enum session_lease lease;
 	uint64_t lease_since_ms;
 	struct timer timer;
+};
+
+/* What of a side outlives the relay's process: who was learned, and what was counted. What was told
+ * is only for comparison, for the owner tells it again; keys are never in it. */
+struct side_memory {
+	uint64_t session;
+	uint8_t stream;
+	uint8_t side;
+	struct endpoint local; /* of RTP */
+	struct endpoint told[COMPONENTS];
+	struct endpoint learned[COMPONENTS]; /* family none: nobody */
+	struct side_counters counters;
+	struct rtp_source source;
 };

@@ -63,7 +63,7 @@ static bool rtcp_counts(struct flow *flow, const struct packet *packet)
 			       known ? 1 : LATCH_RTCP_PACKETS);
 }
 
-static void latch_lock(struct flow *flow, const struct endpoint *source)
+void latch_lock(struct flow *flow, const struct endpoint *source)
 {
 	flow->latch.locked = true;
 	flow->latch.source = *source;

@@ -54,6 +54,13 @@ void session_set_lease(struct sessions *sessions, struct session *session,
 void stream_destroy(struct sessions *sessions, struct stream *stream);
 void session_destroy(struct sessions *sessions, struct session *session);
 
+/* ---- over a restart of the relay ---- */
+
+void side_remember(const struct side *side, struct side_memory *ret);
+/* Just after a side_set that gave it these ports again. Who was learned is heard at once and nobody
+ * else is, unless another address is told now; figures go on from where they were. */
+void side_recall(struct side *side, const struct side_memory *memory, uint64_t now_ms);
+
 /* ---- time ---- */
 
 struct session_event {

@@ -8,6 +8,8 @@
 bool latch_accept(struct packet *packet);
 /* Forgets who was learned; the target is again the told address. */
 void latch_reset(struct flow *flow);
+/* From now on this source alone is heard, and sent to. */
+void latch_lock(struct flow *flow, const struct endpoint *source);
 
 /* Lets the session's timer run for whatever comes first now. */
 void session_arm(struct sessions *sessions, struct session *session);

@@ -31,6 +31,7 @@ static void side_give_ports(struct worker *worker, struct side *side)
 
 	if (!side->flows[COMPONENT_RTP].port)
 		return;
+	worker_forget(worker, side);
 	port_pool_give(&realm->pool, pair_of(&side->flows[COMPONENT_RTP]), worker->loop->now_ms);
 	side_clear(side);
 	worker_realm_touch(worker, side->realm);
@@ -203,6 +204,9 @@ static void apply_side(struct plan *plan, uint32_t at)
 		}
 	}
 	side_set(side, &plan->set->streams[at], pair ? &ports : NULL, worker->loop->now_ms);
+	if (pair && plan->set->streams[at].want_port != 0)
+		worker_recall(worker, side);
+	worker_remember(worker, side);
 	worker_realm_touch(worker, side->realm);
 }
 
@@ -296,6 +300,7 @@ static void execute_set(struct worker *worker, uint32_t owner, const struct ctl_
 	apply(&plan);
 	answer_ports(worker, plan.session, answer);
 	if (plan.made) {
+		worker_memory_tick(worker);
 		stats_set(worker->stats.row, worker->stats.sessions,
 			  worker->sessions.session_pool.live);
 		log_write(worker->options.log, LOG_LEVEL_DEBUG, EVENT_session_opened,

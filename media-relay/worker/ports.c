@@ -103,6 +103,13 @@ static void pair_unlink(struct port_pool *pool, struct port_pair *pair)
 		pool->idle_open--;
 }
 
+static void pair_set_aside(struct port_pool *pool, struct port_pair *pair, uint64_t now_ms)
+{
+	pair->state = PAIR_ASIDE;
+	pair->ready_ms = now_ms + PORTS_ASIDE_MS;
+	list_add_tail(&pool->aside, &pair->link);
+}
+
 static enum err pair_claim(struct port_pool *pool, struct port_pair *pair, uint64_t now_ms)
 {
 	enum err err = OK;
@@ -114,9 +121,7 @@ static enum err pair_claim(struct port_pool *pool, struct port_pair *pair, uint6
 		pair->state = PAIR_USED;
 		pool->used++;
 	} else if ((int)err == -EADDRINUSE) {
-		pair->state = PAIR_ASIDE;
-		pair->ready_ms = now_ms + PORTS_ASIDE_MS;
-		list_add_tail(&pool->aside, &pair->link);
+		pair_set_aside(pool, pair, now_ms);
 	} else {
 		pair->state = PAIR_FREE;
 		list_add_head(&pool->cold, &pair->link);
@@ -199,6 +204,19 @@ void port_pool_untake(struct port_pool *pool, struct port_pair *pair)
 	pair->state = PAIR_RESTING;
 	pair->ready_ms = 0;
 	list_add_head(&pool->resting, &pair->link);
+}
+
+void port_pool_reserve(struct port_pool *pool, uint16_t port, uint64_t now_ms)
+{
+	struct port_pair *pair;
+
+	if (!port_pool_has(pool, port))
+		return;
+	pair = &pool->pairs[(port - pool->first) / pool->step];
+	if (pair->state != PAIR_FREE || !list_linked(&pair->link))
+		return;
+	pair_unlink(pool, pair);
+	pair_set_aside(pool, pair, now_ms);
 }
 
 bool port_pool_has(const struct port_pool *pool, uint16_t port)

@@ -13,7 +13,7 @@
 enum pair_state {
 	PAIR_FREE,    /* in `cold`: never used, or rested and without sockets */
 	PAIR_RESTING, /* in `resting`, oldest first; may be rested long since */
-	PAIR_ASIDE,   /* in `aside` */
+	PAIR_ASIDE,   /* in `aside`: only who wants just this one gets it */
 	PAIR_USED,
 };
 
@@ -67,6 +67,9 @@ must_use enum err port_pool_take(struct port_pool *pool, uint16_t want, uint64_t
 void port_pool_give(struct port_pool *pool, struct port_pair *pair, uint64_t now_ms);
 /* Nobody was told of it: as if it had not been taken. */
 void port_pool_untake(struct port_pool *pool, struct port_pair *pair);
+
+/* Only who wants just this one gets it, for PORTS_ASIDE_MS. Not for one in use, or not its own. */
+void port_pool_reserve(struct port_pool *pool, uint16_t port, uint64_t now_ms);
 
 /* Does this worker hand out this port? */
 bool port_pool_has(const struct port_pool *pool, uint16_t port);

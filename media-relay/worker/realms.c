@@ -106,6 +106,17 @@ static stats_id used_series(struct worker *worker, struct slice name)
 			    labels.err == OK ? storage : "", "RTP/RTCP port pairs that sessions have");
 }
 
+/* Calls of a former relay will want these again; until then nobody else gets them. */
+static void reserve_left(const struct worker *worker, struct port_pool *pool)
+{
+	for (uint32_t i = 0; i < worker->memory.left_count; i++) {
+		const struct memory_left *left = &worker->memory.left[i];
+
+		if (left->slot != 0 && ip_eq(&left->local.ip, &pool->address))
+			port_pool_reserve(pool, left->local.port, worker->loop->now_ms);
+	}
+}
+
 static enum err realm_make(struct worker *worker, const struct ctl_relay_realm *told)
 {
 	struct port_range range = { told->address, told->port_min, told->port_max, told->dscp,
@@ -122,6 +133,7 @@ static enum err realm_make(struct worker *worker, const struct ctl_relay_realm *
 	err = port_pool_init(&realm->pool, &worker->io, &range, worker->options.idle_open_max);
 	if (err != OK)
 		return err;
+	reserve_left(worker, &realm->pool);
 	memcpy(realm->name, told->name.p, told->name.len);
 	realm->name_len = told->name.len;
 	realm->port_min = told->port_min;

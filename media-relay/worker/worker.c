@@ -271,6 +271,8 @@ static enum err worker_init(struct worker *worker)
 	if (err == OK)
 		err = sessions_init(&worker->sessions, worker->options.capacity,
 				    worker->loop->now_ms);
+	if (err == OK)
+		err = worker_memory_init(worker);
 	if (err != OK)
 		return err;
 	worker_stats_init(worker);
@@ -290,6 +292,7 @@ static enum err worker_start_thread(struct worker *worker)
 
 static void worker_fini(struct worker *worker)
 {
+	worker_memory_fini(worker);
 	worker_realms_fini(worker);
 	io_fini(&worker->io);
 	sessions_fini(&worker->sessions);

@@ -11,6 +11,14 @@
 #include "lib/stats/stats.h"
 
 struct worker;
+struct memory;
+
+/* The relay's memory over its own death: a file in run_dir with a slot for each side of each stream,
+ * at least `slots` of them; made where there is none or one of another layout. ERR_EXISTS: another
+ * process has it. */
+must_use enum err memory_open(const char *path, uint32_t slots, struct memory **ret);
+/* After its workers; the file stays. */
+void memory_close(struct memory **memory);
 
 enum worker_verb {
 	WORKER_MESSAGE,     /* realm_set, session_set, session_close, session_query */
@@ -51,6 +59,7 @@ struct worker_options {
 	unsigned count;
 	uint32_t capacity;      /* sessions */
 	uint32_t idle_open_max; /* port pairs of a realm kept open without use */
+	struct memory *memory;  /* of all workers; NULL: none */
 	worker_reply_fn *fn;
 	void *owner;
 };

@@ -6,6 +6,7 @@
 
 #include "media-relay/io/io.h"
 #include "media-relay/session/session.h"
+#include "media-relay/worker/memory.h"
 #include "media-relay/worker/ports.h"
 #include "media-relay/worker/ring.h"
 #include "media-relay/worker/worker.h"
@@ -56,6 +57,11 @@ struct worker {
 	struct arena_cache collect_cache; /* control's side, of one reply */
 	struct arena collect_arena;
 	struct worker_stats stats;
+	struct memory_share memory;
+	struct loop_timer memory_timer;
+	bool memory_ticks; /* the timer runs: there are sessions */
+	uint32_t memory_cursor;
+	uint64_t memory_begin_ms;
 	uint64_t exhausted_logged_ms;
 };
 
@@ -77,6 +83,18 @@ uint32_t worker_realm_find(const struct worker *worker, struct slice name);
 /* After a pair was taken or given back: the gauge, and the end of an old realm. */
 void worker_realm_touch(struct worker *worker, uint32_t number);
 void worker_realms_fini(struct worker *worker);
+
+/* ---- remember.c ---- */
+must_use enum err worker_memory_init(struct worker *worker);
+/* Remembers all sides once more. */
+void worker_memory_fini(struct worker *worker);
+/* There is a session: it is remembered from now on. */
+void worker_memory_tick(struct worker *worker);
+void worker_remember(struct worker *worker, struct side *side);
+/* The side has no ports any more. */
+void worker_forget(struct worker *worker, struct side *side);
+/* The side has its ports again: what a former relay knew of it. */
+void worker_recall(struct worker *worker, struct side *side);
 
 /* ---- packets.c ---- */
 void worker_on_datagram(void *owner, const struct io_datagram *datagram);

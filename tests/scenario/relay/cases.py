@@ -489,6 +489,57 @@ def a_restarted_relay_gives_the_same_ports(relay):
 
 
 @case()
+def a_restarted_relay_goes_on_where_it_was(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, at_b = call(relay, client)
+    moved = Phone(a.at[0], ssrc=7)  # not the told port: it was learned
+    lock(moved, at_a[0], b)
+    said = 6
+    for clean in (False, True):
+        if clean:
+            relay.process.terminate()
+            assert relay.process.wait(20) == 0
+        else:
+            time.sleep(1.3)  # what a kill -9 may lose
+            relay.kill()
+        relay.start()
+        client = relay.client()
+        relay.realms(client)
+        # A new call that comes before the old ones are named does not get their ports.
+        new = ports(client.request("session_set", session=99, streams=[side(0, "in"),
+                                                                       side(1, "out")]))
+        assert new[0, 0] != at_a and new[0, 1] != at_b
+        back = ports(client.request("session_set", session=1, streams=[
+            side(0, "in", a, want_port=at_a[0][1]), side(1, "out", b, want_port=at_b[0][1])]))
+        assert back == {(0, 0): at_a, (0, 1): at_b}
+        client.request("session_close", session=99)
+        b.say(at_b[0])
+        assert heard(moved.rtp), "sent to who was learned before a packet of it came"
+        a.say(at_a[0], 10)
+        silent(b.rtp)
+        lock(moved, at_a[0], b)
+        said += 6
+        got = figures(client, 1)
+        assert got[0, 0]["packets_received"] == said, (got[0, 0], said)
+        assert got[0, 0]["packets_lost"] == 0 and got[0, 0]["learned"] == moved.at
+    got = figures(client, 1)
+    assert got[0, 1]["packets_sent"] == said and got[0, 0]["packets_sent"] == 2
+    assert got[0, 0]["packets_dropped"] == 20
+    client.request("session_close", session=1)
+    relay.kill()
+    relay.start()
+    client = relay.client()
+    relay.realms(client)
+    # That session is over: one of the same number and ports is another.
+    back = ports(client.request("session_set", session=1, streams=[
+        side(0, "in", a, want_port=at_a[0][1]), side(1, "out", b, want_port=at_b[0][1])]))
+    assert back == {(0, 0): at_a, (0, 1): at_b}
+    got = figures(client, 1)[0, 0]
+    assert got["packets_received"] == 0 and got["packets_dropped"] == 0
+
+
+@case()
 def silence_is_told_once(relay):
     client = relay.client()
     relay.realms(client)

@@ -122,6 +122,23 @@ static void sockets_stay_open_up_to_a_bound(void **state)
 	assert_int_equal(f->pool.used, 10);
 }
 
+static void a_reserved_port(void **state)
+{
+	struct fixture *f = *state;
+	struct port_pair *pair = NULL;
+
+	port_pool_reserve(&f->pool, 24002, 1000);
+	port_pool_reserve(&f->pool, 24004, 1000);
+	port_pool_reserve(&f->pool, 24004, 1000);
+	port_pool_reserve(&f->pool, 24100, 1000); /* not its own */
+	assert_int_equal(take(f, 1000)->number, 24000);
+	assert_int_equal(take(f, 1000)->number, 24006);
+	assert_int_equal(port_pool_take(&f->pool, 0, 30999, &pair), ERR_EXHAUSTED);
+	assert_int_equal(port_pool_take(&f->pool, 24004, 1001, &pair), OK);
+	assert_int_equal(pair->number, 24004);
+	assert_int_equal(take(f, 31000)->number, 24002); /* nobody came for it */
+}
+
 static void a_wanted_port(void **state)
 {
 	struct fixture *f = *state;
@@ -275,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pairs_are_even_and_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(freed_ports_rest, setup, teardown),
 		cmocka_unit_test_setup_teardown(sockets_stay_open_up_to_a_bound, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reserved_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_wanted_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(ports_of_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_address_that_is_not_ours, setup, teardown),

@@ -476,6 +476,93 @@ static void a_flood_is_let_through_at_the_rate(void **state)
 	assert_int_equal(arrives(f, 0, ME, 1, 9000), GOOD);
 }
 
+/* ---- over a restart of the relay ---- */
+
+/* The relay that comes after: the same session, told again, and what was remembered. */
+static void reborn(struct fixture *f, struct fixture *next, const char *told)
+{
+	*next = (struct fixture){ .now_ms = START_MS + 5000 };
+	assert_int_equal(sessions_init(&next->sessions, 16, next->now_ms), OK);
+	next->session = session_create(&next->sessions, 9, 77, next->now_ms);
+	next->stream = stream_create(&next->sessions, next->session, 0);
+	tell(next, 0, (struct ctl_stream_set){ .remote_rtp = at(told),
+					       .learn_from = at(NATED).ip,
+					       .learn_bits = 32 });
+	tell(next, 1, (struct ctl_stream_set){ .remote_rtp = at("198.51.100.1:5000") });
+	for (unsigned i = 0; i < 2; i++) {
+		struct side_memory memory;
+
+		side_remember(&f->stream->sides[i], &memory);
+		assert_int_equal(memory.session, 77);
+		side_recall(&next->stream->sides[i], &memory, next->now_ms);
+	}
+	session_set_timeouts(&next->sessions, next->session, 1000, 2000, next->now_ms);
+}
+
+/* A peer behind a NAT is heard and sent to at once; a stranger still is not. */
+static void a_restart_keeps_who_was_learned(void **state)
+{
+	struct fixture *f = *state;
+	struct fixture next;
+	struct ctl_stream_stats stats;
+
+	tell(f, 0, (struct ctl_stream_set){ .remote_rtp = at(ME),
+					    .learn_from = at(NATED).ip,
+					    .learn_bits = 32 });
+	for (uint16_t i = 1; i <= 10; i++)
+		arrives(f, 0, NATED, 1, i);
+	assert_target(f, 0, COMPONENT_RTP, NATED);
+	reborn(f, &next, ME);
+	assert_target(&next, 0, COMPONENT_RTP, NATED);
+	assert_int_equal(arrives(&next, 0, ME, 1, 11), BAD);
+	assert_int_equal(arrives(&next, 0, THIEF, 1, 11), BAD);
+	assert_int_equal(arrives(&next, 0, NATED, 1, 61), GOOD);
+	side_stats(&next.stream->sides[0], next.now_ms, 1, &stats);
+	/* Three that only counted towards the latch; none of the fifty that nobody listened to. */
+	assert_int_equal(stats.packets_received, 8);
+	assert_int_equal(stats.packets_expected, 8);
+	assert_int_equal(stats.packets_lost, 0);
+	assert_int_equal(stats.packets_dropped, 3 + 2);
+	assert_int_equal(arrives(&next, 0, NATED, 1, 63), GOOD);
+	side_stats(&next.stream->sides[0], next.now_ms, 1, &stats);
+	assert_int_equal(stats.packets_lost, 1);
+	sessions_fini(&next.sessions);
+}
+
+static void a_restart_forgets_who_was_learned_for_another_address(void **state)
+{
+	struct fixture *f = *state;
+	struct fixture next;
+
+	for (uint16_t i = 1; i <= 10; i++)
+		arrives(f, 0, MOVED, 1, i);
+	assert_target(f, 0, COMPONENT_RTP, MOVED);
+	reborn(f, &next, "192.0.2.7:4000");
+	assert_target(&next, 0, COMPONENT_RTP, "192.0.2.7:4000");
+	assert_int_equal(arrives(&next, 0, MOVED, 1, 11), BAD);
+	sessions_fini(&next.sessions);
+}
+
+/* Who has spoken before is waited for as long as a silence may last, not as for a first packet. */
+static void a_restart_goes_on_waiting(void **state)
+{
+	struct fixture *f = *state;
+	struct session_event event;
+	struct fixture next;
+
+	for (uint16_t i = 1; i <= 10; i++)
+		arrives(f, 0, ME, 1, i);
+	reborn(f, &next, ME);
+	assert_true(sessions_pop(&next.sessions, next.now_ms + 1500, &event));
+	assert_int_equal(event.side->number, 1);
+	assert_int_equal(event.kind, CTL_MEDIA_NONE_YET);
+	assert_false(sessions_pop(&next.sessions, next.now_ms + 1500, &event));
+	assert_true(sessions_pop(&next.sessions, next.now_ms + 2500, &event));
+	assert_int_equal(event.side->number, 0);
+	assert_int_equal(event.kind, CTL_MEDIA_TIMEOUT);
+	sessions_fini(&next.sessions);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,6 +580,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_orphan_ends_after_four_hours, setup, teardown),
 		cmocka_unit_test_setup_teardown(owners_have_numbers_of_their_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(stats_of_a_side, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_restart_keeps_who_was_learned, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_restart_forgets_who_was_learned_for_another_address, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_restart_goes_on_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flood_is_let_through_at_the_rate, setup, teardown),
 	};
 

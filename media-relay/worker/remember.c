@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ * When a side is written to the relay's memory: as it is told, and in turn about once a second, some
+ * at a time, so that no packet waits for many. The roll-over counters and the figures that are a second
+ * old are good enough: indices are guessed over 2^15 packets (RFC 3711 3.3.1). */
+#include "media-relay/worker/worker_priv.h"
+
+#define TICK_MS        20u
+#define TICKS_A_ROUND  50u
+#define LEFT_FOR_MS    600000u /* an owner that has not come back by then has ended its calls */
+
+void worker_remember(struct worker *worker, struct side *side)
+{
+	struct side_memory record;
+
+	if (side->memory_slot == 0)
+		side->memory_slot = memory_take(&worker->memory);
+	if (side->memory_slot == 0)
+		return;
+	side_remember(side, &record);
+	memory_put(&worker->memory, side->memory_slot, &record);
+}
+
+void worker_forget(struct worker *worker, struct side *side)
+{
+	memory_give(&worker->memory, side->memory_slot);
+	side->memory_slot = 0;
+}
+
+void worker_recall(struct worker *worker, struct side *side)
+{
+	const struct side_memory *record = NULL;
+	uint32_t slot = memory_take_left(&worker->memory, side->stream->session->id,
+					 side->stream->number, side->number,
+					 &side->flows[COMPONENT_RTP].local, &record);
+
+	if (slot == 0)
+		return;
+	worker_forget(worker, side);
+	side->memory_slot = slot;
+	side_recall(side, record, worker->loop->now_ms);
+}
+
+static void session_remember(struct worker *worker, struct session *session)
+{
+	list_each(node, &session->streams) {
+		struct stream *stream = container_of(node, struct stream, link);
+
+		for (unsigned i = 0; i < 2; i++)
+			if (stream->sides[i].flows[COMPONENT_RTP].port)
+				worker_remember(worker, &stream->sides[i]);
+	}
+}
+
+static void on_tick(struct loop *loop, void *owner)
+{
+	struct worker *worker = owner;
+	uint32_t live = worker->sessions.session_pool.live;
+	struct session *session = NULL;
+
+	for (uint32_t i = 0; i <= live / TICKS_A_ROUND; i++) {
+		session = pool_next(&worker->sessions.session_pool, &worker->memory_cursor);
+		if (!session)
+			break;
+		session_remember(worker, session);
+	}
+	if (!session)
+		worker->memory_cursor = 0;
+	if (worker->memory.left && loop->now_ms > worker->memory_begin_ms + LEFT_FOR_MS)
+		memory_give_left(&worker->memory);
+	worker->memory_ticks = live > 0;
+	if (live > 0)
+		loop_timer_start(loop, &worker->memory_timer, TICK_MS);
+}
+
+void worker_memory_tick(struct worker *worker)
+{
+	if (worker->memory_ticks || !worker->memory.memory)
+		return;
+	worker->memory_timer = (struct loop_timer){ .fn = on_tick, .owner = worker };
+	worker->memory_ticks = true;
+	loop_timer_start(worker->loop, &worker->memory_timer, TICK_MS);
+}
+
+enum err worker_memory_init(struct worker *worker)
+{
+	worker->memory_begin_ms = worker->loop->now_ms;
+	return memory_share_init(&worker->memory, worker->options.memory, worker->options.number,
+				 worker->options.count);
+}
+
+void worker_memory_fini(struct worker *worker)
+{
+	struct session *session;
+	uint32_t cursor = 0;
+
+	while (worker->memory.memory &&
+	       (session = pool_next(&worker->sessions.session_pool, &cursor)))
+		session_remember(worker, session);
+	memory_share_fini(&worker->memory);
+}

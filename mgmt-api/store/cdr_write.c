@@ -50,6 +50,30 @@ enum err cdr_position_save(struct store *store, const struct journal_position *p
 	return db_run(&store->cdr, statement);
 }
 
+static enum err cdr_statement(struct store *store, enum cdr_statement which, sqlite3_stmt **ret)
+{
+	static const char *const texts[CDR_STATEMENTS] = {
+		[CDR_FIND] = "SELECT record, epoch FROM cdr WHERE worker = ? AND seq = ?",
+		[CDR_INSERT] = "INSERT INTO cdr(worker, epoch, seq, started_ms, record)"
+			       " VALUES(?, ?, ?, ?, ?)",
+		[CDR_INSERT_KEY] = "INSERT OR IGNORE INTO cdr_key(kind, value, started_ms, id)"
+				   " VALUES(?, ?, ?, ?)",
+	};
+	enum err err = db_kept(&store->cdr, texts[which], &store->cdr_statements[which]);
+
+	if (err == OK)
+		*ret = store->cdr_statements[which];
+	return err;
+}
+
+void cdr_forget_statements(struct store *store)
+{
+	for (unsigned i = 0; i < CDR_STATEMENTS; i++) {
+		sqlite3_finalize(store->cdr_statements[i]);
+		store->cdr_statements[i] = NULL;
+	}
+}
+
 static enum err insert_key(struct store *store, const char *kind, struct slice value,
 			   uint64_t started_unix_ms, uint64_t id)
 {
@@ -58,17 +82,14 @@ static enum err insert_key(struct store *store, const char *kind, struct slice v
 
 	if (value.len == 0)
 		return OK;
-	err = db_prepare(&store->cdr,
-			 "INSERT OR IGNORE INTO cdr_key(kind, value, started_ms, id)"
-			 " VALUES(?, ?, ?, ?)",
-			 &statement);
+	err = cdr_statement(store, CDR_INSERT_KEY, &statement);
 	if (err != OK)
 		return err;
 	db_bind_text(statement, 1, slice_text(kind));
 	db_bind_text(statement, 2, value);
 	db_bind_u64(statement, 3, started_unix_ms);
 	db_bind_u64(statement, 4, id);
-	return db_run(&store->cdr, statement);
+	return db_run_kept(&store->cdr, statement);
 }
 
 static enum err insert_keys(struct store *store, const struct ctl_call_info *info, uint64_t id)
@@ -96,9 +117,7 @@ static enum err number_free(struct store *store, const struct journal_position *
 {
 	enum err verdict = OK;
 	sqlite3_stmt *statement;
-	enum err err = db_prepare(&store->cdr,
-				  "SELECT record, epoch FROM cdr WHERE worker = ? AND seq = ?",
-				  &statement);
+	enum err err = cdr_statement(store, CDR_FIND, &statement);
 
 	if (err != OK)
 		return err;
@@ -110,7 +129,7 @@ static enum err number_free(struct store *store, const struct journal_position *
 		else if (db_column_u64(statement, 1) == position->epoch)
 			verdict = ERR_STATE;
 	}
-	sqlite3_finalize(statement);
+	db_reset_kept(statement);
 	return err == OK || err == ERR_NOENT ? verdict : err;
 }
 
@@ -121,10 +140,7 @@ enum err cdr_insert(struct store *store, const struct journal_position *position
 	enum err err = number_free(store, position, seq, record);
 
 	if (err == OK)
-		err = db_prepare(&store->cdr,
-				 "INSERT INTO cdr(worker, epoch, seq, started_ms, record)"
-				 " VALUES(?, ?, ?, ?, ?)",
-				 &statement);
+		err = cdr_statement(store, CDR_INSERT, &statement);
 	if (err != OK)
 		return err;
 	db_bind_u64(statement, 1, position->worker);
@@ -132,7 +148,7 @@ enum err cdr_insert(struct store *store, const struct journal_position *position
 	db_bind_u64(statement, 3, seq);
 	db_bind_u64(statement, 4, info->started_unix_ms);
 	sqlite3_bind_blob64(statement, 5, record.p, record.len, SQLITE_STATIC);
-	err = db_run(&store->cdr, statement);
+	err = db_run_kept(&store->cdr, statement);
 	if (err != OK)
 		return err;
 	return insert_keys(store, info, (uint64_t)sqlite3_last_insert_rowid(store->cdr.handle));

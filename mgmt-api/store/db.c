@@ -58,6 +58,30 @@ enum err db_run(struct db *db, sqlite3_stmt *statement)
 	return err;
 }
 
+enum err db_kept(struct db *db, const char *sql, sqlite3_stmt **kept)
+{
+	if (*kept)
+		return OK;
+	return db_result(db,
+			 sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, kept,
+					    NULL),
+			 sql);
+}
+
+void db_reset_kept(sqlite3_stmt *statement)
+{
+	sqlite3_reset(statement); /* the step told what it repeats */
+	sqlite3_clear_bindings(statement);
+}
+
+enum err db_run_kept(struct db *db, sqlite3_stmt *statement)
+{
+	enum err err = db_result(db, sqlite3_step(statement), sqlite3_sql(statement));
+
+	db_reset_kept(statement);
+	return err;
+}
+
 enum err db_end(struct db *db, enum err err)
 {
 	if (err == OK)

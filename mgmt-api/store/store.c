@@ -97,6 +97,7 @@ void store_close(struct store **store)
 
 	if (!old)
 		return;
+	cdr_forget_statements(old);
 	db_close(&old->config);
 	db_close(&old->cdr);
 	if (old->lock_fd >= 0)

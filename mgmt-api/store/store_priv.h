@@ -16,10 +16,14 @@ struct db {
 	bool failing; /* the last write failed */
 };
 
+/* Statements of cdr.db that every record needs: compiling them cost more than running them. */
+enum cdr_statement { CDR_FIND, CDR_INSERT, CDR_INSERT_KEY, CDR_STATEMENTS };
+
 struct store {
 	struct log *log;
 	struct db config;
 	struct db cdr;
+	sqlite3_stmt *cdr_statements[CDR_STATEMENTS]; /* NULL: not needed yet */
 	struct arena_cache cache;
 	struct arena paths; /* lives as long as the store */
 	struct arena turn;  /* of one import */
@@ -54,6 +58,12 @@ must_use enum err db_prepare(struct db *db, const char *sql, sqlite3_stmt **ret)
 must_use enum err db_step(struct db *db, sqlite3_stmt *statement);
 /* Runs a statement that gives no rows, and ends it. */
 must_use enum err db_run(struct db *db, sqlite3_stmt *statement);
+/* A statement that is used again and again: compiled at the first time, then found in *kept. It is
+ * finalized by its owner, before db_close. */
+must_use enum err db_kept(struct db *db, const char *sql, sqlite3_stmt **kept);
+/* Runs a kept statement that gives no rows, and makes it ready for the next time. */
+must_use enum err db_run_kept(struct db *db, sqlite3_stmt *statement);
+void db_reset_kept(sqlite3_stmt *statement);
 /* Ends a transaction: commits when err is OK, else rolls back; returns what came of it. */
 enum err db_end(struct db *db, enum err err);
 void db_bind_text(sqlite3_stmt *statement, int index, struct slice text);
@@ -74,6 +84,8 @@ struct journal_position {
 /* ERR_NOENT: never seen this worker. */
 must_use enum err cdr_position_load(struct store *store, uint32_t worker,
 				    struct journal_position *ret);
+/* Finalizes what was kept; before the database is closed. */
+void cdr_forget_statements(struct store *store);
 must_use enum err cdr_position_save(struct store *store, const struct journal_position *position);
 /* One record. ERR_EXISTS: the same record is there; ERR_STATE: another one has this number in this
  * epoch. */

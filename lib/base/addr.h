@@ -25,6 +25,8 @@ struct ip_prefix {
 	uint8_t bits;
 };
 
+/* Four decimal parts up to 255 without leading zeros; false: it is something else. */
+bool ipv4_parse(struct slice text, struct ip_addr *ret);
 /* Dotted quad (four decimal parts, no leading zeros), or IPv6 without brackets. ERR_SYNTAX. */
 must_use enum err ip_parse(struct slice text, struct ip_addr *ret);
 /* Also accepts [IPv6]. */

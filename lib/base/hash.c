@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * SipHash-2-4 (Aumasson, Bernstein): the algorithm's two output sizes over one state. */
+ * SipHash-c-d (Aumasson, Bernstein): c rounds for a word of input, d at the end; two output sizes over
+ * one state. */
 #include "lib/base/hash.h"
 
 #include <endian.h>
@@ -16,7 +17,7 @@ static uint64_t rotl(uint64_t x, int b)
 	return x << b | x >> (64 - b);
 }
 
-static void sip_round(struct sip_state *s)
+static inline void sip_round(struct sip_state *s)
 {
 	s->v0 += s->v1;
 	s->v1 = rotl(s->v1, 13) ^ s->v0;
@@ -30,15 +31,32 @@ static void sip_round(struct sip_state *s)
 	s->v2 = rotl(s->v2, 32);
 }
 
-static void sip_absorb(struct sip_state *s, uint64_t word)
+static inline void sip_absorb(struct sip_state *s, uint64_t word, int rounds)
 {
 	s->v3 ^= word;
-	sip_round(s);
-	sip_round(s);
+	for (int i = 0; i < rounds; i++)
+		sip_round(s);
 	s->v0 ^= word;
 }
 
-static struct sip_state sip_run(const struct hash_key *key, struct slice bytes, uint64_t tweak)
+/* The bytes behind the last whole word, below the length. */
+static inline uint64_t sip_last(struct slice bytes)
+{
+	uint64_t last = 0;
+	size_t rest = bytes.len & 7;
+
+	if (rest > 0 && bytes.len >= 8) {
+		memcpy(&last, bytes.p + bytes.len - 8, 8);
+		last = le64toh(last) >> (64 - 8 * rest);
+	} else {
+		for (size_t i = 0; i < rest; i++)
+			last |= (uint64_t)(unsigned char)bytes.p[i] << (8 * i);
+	}
+	return last | (uint64_t)bytes.len << 56;
+}
+
+static inline struct sip_state sip_run(const struct hash_key *key, struct slice bytes, uint64_t tweak,
+				       int rounds)
 {
 	struct sip_state s = {
 		.v0 = 0x736f6d6570736575ull ^ key->k0,
@@ -47,42 +65,47 @@ static struct sip_state sip_run(const struct hash_key *key, struct slice bytes, 
 		.v3 = 0x7465646279746573ull ^ key->k1,
 	};
 	uint64_t word;
-	uint64_t last = (uint64_t)bytes.len << 56;
 	size_t whole = bytes.len & ~(size_t)7;
 
 	for (size_t i = 0; i < whole; i += 8) {
 		memcpy(&word, bytes.p + i, 8);
-		sip_absorb(&s, le64toh(word));
+		sip_absorb(&s, le64toh(word), rounds);
 	}
-	for (size_t i = whole; i < bytes.len; i++)
-		last |= (uint64_t)(unsigned char)bytes.p[i] << (8 * (i - whole));
-	sip_absorb(&s, last);
+	sip_absorb(&s, sip_last(bytes), rounds);
 	return s;
 }
 
-static uint64_t sip_squeeze(struct sip_state *s)
+static inline uint64_t sip_squeeze(struct sip_state *s, int rounds)
 {
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < rounds; i++)
 		sip_round(s);
 	return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
 }
 
 uint64_t hash64(const struct hash_key *key, struct slice bytes)
 {
-	struct sip_state s = sip_run(key, bytes, 0);
+	struct sip_state s = sip_run(key, bytes, 0, 1);
 
 	s.v2 ^= 0xff;
-	return sip_squeeze(&s);
+	return sip_squeeze(&s, 3);
+}
+
+uint64_t hash64_shown(const struct hash_key *key, struct slice bytes)
+{
+	struct sip_state s = sip_run(key, bytes, 0, 2);
+
+	s.v2 ^= 0xff;
+	return sip_squeeze(&s, 4);
 }
 
 struct hash128 hash128(const struct hash_key *key, struct slice bytes)
 {
-	struct sip_state s = sip_run(key, bytes, 0xee);
+	struct sip_state s = sip_run(key, bytes, 0xee, 1);
 	struct hash128 ret;
 
 	s.v2 ^= 0xee;
-	ret.lo = sip_squeeze(&s);
+	ret.lo = sip_squeeze(&s, 3);
 	s.v1 ^= 0xdd;
-	ret.hi = sip_squeeze(&s);
+	ret.hi = sip_squeeze(&s, 3);
 	return ret;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Keyed hash (SipHash-2-4 and its 128-bit form): peers choose the keys of our tables, so an unkeyed
- * hash would let them choose the bucket. */
+ * Keyed hashes: peers choose the keys of our tables, so an unkeyed hash would let them choose the
+ * bucket. Tables are served by SipHash-1-3, made for that; what others get to see comes from 2-4. */
 #pragma once
 
 #include <stdint.h>
@@ -21,6 +21,8 @@ struct hash128 {
 
 uint64_t hash64(const struct hash_key *key, struct slice bytes);
 struct hash128 hash128(const struct hash_key *key, struct slice bytes);
+/* SipHash-2-4, for values that leave the program: many of them tell nothing of the key. */
+uint64_t hash64_shown(const struct hash_key *key, struct slice bytes);
 
 static inline bool hash128_eq(struct hash128 a, struct hash128 b)
 {

@@ -59,12 +59,10 @@ const uint16_t char_class_table[256] = {
 	[127] = CC_CTL,
 };
 
-bool slice_eq_nocase(struct slice a, struct slice b)
+bool bytes_eq_nocase(const char *a, const char *b, size_t len)
 {
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+	for (size_t i = 0; i < len; i++)
+		if (a[i] != b[i] && ascii_lower(a[i]) != ascii_lower(b[i]))
 			return false;
 	return true;
 }

@@ -79,8 +79,14 @@ static inline char ascii_lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
+/* As many bytes as `len` says are the same but for ASCII case. */
+bool bytes_eq_nocase(const char *a, const char *b, size_t len);
+
 /* Equality without regard to ASCII case. */
-bool slice_eq_nocase(struct slice a, struct slice b);
+static inline bool slice_eq_nocase(struct slice a, struct slice b)
+{
+	return a.len == b.len && bytes_eq_nocase(a.p, b.p, a.len);
+}
 
 bool slice_starts(struct slice s, struct slice prefix);
 bool slice_starts_nocase(struct slice s, struct slice prefix);

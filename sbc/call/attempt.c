@@ -271,8 +271,10 @@ static void send_invite(struct call *call, const struct turn *turn, struct slice
 		call_attempt_failed(call, turn, 415, "body_refused");
 		return;
 	}
-	invite.headers = arena_printf(turn->arena, "%.*s%.*s", SLICE_ARG(identity),
-				      SLICE_ARG(credentials));
+	invite.headers = identity;
+	if (credentials.len > 0)
+		invite.headers = arena_printf(turn->arena, "%.*s%.*s", SLICE_ARG(identity),
+					      SLICE_ARG(credentials));
 	err = dialog_keep(&call->arena, credentials, &call->legs[1].credentials,
 			  &call->legs[1].credentials_room);
 	call->state = CALL_CALLING;

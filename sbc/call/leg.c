@@ -58,18 +58,20 @@ void leg_learn_allow(struct leg *leg, const struct sip_msg *msg)
 
 /* ---- secrets ---- */
 
+static bool is_ip(struct slice text, const struct ip_addr *ip)
+{
+	struct ip_addr named;
+
+	return text.len > 0 && char_is(text.p[text.len - 1], CC_HEX) &&
+	       ip_parse(text, &named) == OK && ip_eq(&named, ip);
+}
+
 /* What the peer of `leg` sees anyway is no secret to it. */
 static bool shown_on(const struct call *call, unsigned leg, struct slice text)
 {
 	const struct leg *on = &call->legs[leg];
-	char storage[ENDPOINT_TEXT_BYTES];
-	struct text ip;
 
-	if (slice_eq(text, on->self.host))
-		return true;
-	text_init(&ip, storage, sizeof(storage));
-	ip_write(&ip, &on->dialog.flow.remote.ip);
-	if (slice_eq(text, text_done(&ip)))
+	if (slice_eq(text, on->self.host) || is_ip(text, &on->dialog.flow.remote.ip))
 		return true;
 	return leg == 1 &&
 	       slice_eq(text, leg_trunk(call, 1)->gateways[on->gateway].host);
@@ -81,21 +83,13 @@ static void add_secret(struct call *call, unsigned leg, struct slice text)
 		leak_add(&call->legs[leg].secrets, text);
 }
 
-static void add_uri_host(struct call *call, unsigned leg, struct slice uri_text)
-{
-	struct sip_uri uri;
-
-	if (sip_uri_parse(uri_text, &uri) == OK &&
-	    !slice_eq_nocase(uri.host, SLICE("anonymous.invalid")))
-		add_secret(call, leg, slice_trim(uri.host, 0));
-}
-
 static void add_party_host(struct call *call, unsigned leg, struct slice party)
 {
 	struct sip_address address;
 
-	if (sip_address_parse(party, &address) == OK)
-		add_uri_host(call, leg, address.uri_text);
+	if (sip_address_parse(party, &address) == OK &&
+	    !slice_eq_nocase(address.uri.host, SLICE("anonymous.invalid")))
+		add_secret(call, leg, address.uri.host);
 }
 
 /* A target's room is written again by the next one, so its host is kept apart. A set that is full, or

@@ -99,6 +99,10 @@ struct worker {
 	struct link link;
 	struct stats_row *row;
 	struct map trunks;      /* figures by trunk */
+	struct {
+		const char *name; /* a literal */
+		stats_id series;
+	} results[16]; /* figures by result */
 	struct loop_timer tick; /* figures, each second */
 };
 

@@ -10,8 +10,8 @@
 static void write_stateless_tag(struct text *text, const struct rooms *rooms,
 				const struct sip_msg *msg)
 {
-	uint64_t tag = hash64(&rooms->tag_key, msg->call_id) ^
-		       hash64(&rooms->tag_key, msg->via.branch);
+	uint64_t tag = hash64_shown(&rooms->tag_key, msg->call_id) ^
+		       hash64_shown(&rooms->tag_key, msg->via.branch);
 
 	text_hex(text, &tag, sizeof(tag));
 }
@@ -187,10 +187,9 @@ static void dispatch_request(const struct rooms *rooms, const struct turn *turn,
 
 /* Whoever overheard a branch could answer in the callee's place. So the answer must come from the
  * address that was asked, or from another one of the same trunk (a cluster). */
-static bool was_asked(const struct rooms *rooms, const struct sip_msg *msg,
-		      const struct flow *flow)
+static bool was_asked(const struct rooms *rooms, struct handle txn, const struct flow *flow)
 {
-	const struct flow *asked = txn_response_flow(rooms->txns, msg);
+	const struct flow *asked = txn_flow(rooms->txns, txn);
 	uint32_t realm, trunk;
 
 	if (!asked)
@@ -209,10 +208,15 @@ static bool was_asked(const struct rooms *rooms, const struct sip_msg *msg,
 void dispatch_message(const struct rooms *rooms, const struct turn *turn, const struct sip_msg *msg,
 		      const struct flow *flow)
 {
-	if (msg->is_request)
+	struct handle txn;
+
+	if (msg->is_request) {
 		dispatch_request(rooms, turn, msg, flow);
-	else if (was_asked(rooms, msg, flow)) /* or it came too late (17.1.3) */
-		(void)!txn_on_response(rooms->txns, msg, turn->now_ms, turn->out);
+		return;
+	}
+	txn = txn_asked(rooms->txns, msg);
+	if (was_asked(rooms, txn, flow)) /* or it came too late (17.1.3) */
+		(void)!txn_on_response(rooms->txns, txn, msg, turn->now_ms, turn->out);
 }
 
 static void execute(const struct rooms *rooms, const struct turn *turn,

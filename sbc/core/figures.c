@@ -130,7 +130,7 @@ void figures_tick(struct loop *loop, void *owner)
 /* ---- by trunk ---- */
 
 struct trunk_figures {
-	struct map_node node;
+	struct map_node node; /* by trunk and direction */
 	stats_id attempts;
 	stats_id answered;
 	stats_id setup_seconds;
@@ -143,15 +143,15 @@ static struct trunk_figures *trunk_figures(struct worker *worker, struct slice n
 	struct stats *stats = worker->core->stats;
 	char labels[STATS_LABELS_BYTES];
 	struct trunk_figures *found;
-	struct hash128 key;
+	struct hash128 key = hash128(&worker->core->worker_key, name);
 	struct map_node *node;
 
-	snprintf(labels, sizeof(labels), "trunk=\"%.*s\",direction=\"%s\"", SLICE_ARG(name),
-		 direction);
-	key = hash128(&worker->core->worker_key, slice_text(labels));
+	key.lo ^= (unsigned char)direction[0];
 	node = map_find(&worker->trunks, key);
 	if (node)
 		return container_of(node, struct trunk_figures, node);
+	snprintf(labels, sizeof(labels), "trunk=\"%.*s\",direction=\"%s\"", SLICE_ARG(name),
+		 direction);
 	found = calloc(1, sizeof(*found));
 	if (!found)
 		return NULL;
@@ -183,10 +183,31 @@ void figures_forget_trunks(struct worker *worker)
 	map_fini(&worker->trunks);
 }
 
+/* Results come from a fixed table of literals, so these series are few and known by their address. */
+static stats_id result_series(struct worker *worker, struct slice result)
+{
+	char labels[STATS_LABELS_BYTES];
+	stats_id series;
+	unsigned at = 0;
+
+	while (at < array_size(worker->results) && worker->results[at].name) {
+		if (worker->results[at].name == result.p)
+			return worker->results[at].series;
+		at++;
+	}
+	snprintf(labels, sizeof(labels), "result=\"%.*s\"", SLICE_ARG(result));
+	series = stats_series(worker->core->stats, STATS_COUNTER, "sbc_calls_ended_total", labels,
+			      "finished calls by result");
+	if (at < array_size(worker->results)) {
+		worker->results[at].name = result.p;
+		worker->results[at].series = series;
+	}
+	return series;
+}
+
 void figures_record(struct worker *worker, const struct ctl_call_info *info)
 {
 	static const char *const directions[2] = { "in", "out" };
-	char cause[STATS_LABELS_BYTES];
 
 	for (uint32_t leg = 0; leg < info->legs_count; leg++) {
 		struct trunk_figures *trunk =
@@ -204,12 +225,7 @@ void figures_record(struct worker *worker, const struct ctl_call_info *info)
 			stats_observe(worker->row, trunk->setup_seconds, figures_setup_bounds,
 				      FIGURES_SETUP_BOUNDS, info->ring_ms / 1000.0);
 	}
-	/* Results come from a fixed table, so these series are few. */
-	snprintf(cause, sizeof(cause), "result=\"%.*s\"", SLICE_ARG(info->result));
-	stats_add(worker->row,
-		  stats_series(worker->core->stats, STATS_COUNTER, "sbc_calls_ended_total", cause,
-			       "finished calls by result"),
-		  1);
+	stats_add(worker->row, result_series(worker, info->result), 1);
 	if (slice_eq(info->cause, SLICE("no_route")))
 		figures_reject(worker, REJECT_NO_ROUTE);
 	else if (slice_eq(info->cause, SLICE("limit")))

@@ -61,10 +61,11 @@ struct hash128 health_key(const struct conf_trunk *trunk, const struct conf_gate
 {
 	/* Operators choose the names, so the key need not be secret. */
 	static const struct hash_key key = { 0x7362632d6865616c, 0x74682d67617465 };
-	const struct hash128 parts[] = { hash128(&key, trunk->name), hash128(&key, trunk->realm),
-					 hash128(&key, gateway->uri) };
+	struct hash128 hash = hash128(&key, trunk->name);
 
-	return hash128(&key, slice_of((const char *)parts, sizeof(parts)));
+	/* Each part's hash is the key of the next one's. */
+	hash = hash128(&(struct hash_key){ hash.lo, hash.hi }, trunk->realm);
+	return hash128(&(struct hash_key){ hash.lo, hash.hi }, gateway->uri);
 }
 
 static struct entry *find(const struct health *health, struct hash128 key)

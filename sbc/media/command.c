@@ -214,7 +214,8 @@ struct ctl_message *media_command(struct media *media, const struct media_terms 
 	message->type = CTL_session_set;
 	set = &message->session_set;
 	set->session = media->session;
-	set->streams = arena_array(turn, 2 * lines + MEDIA_LINES, sizeof(*set->streams));
+	set->streams = arena_array(turn, 2 * lines + (media_removals_due(media) ? MEDIA_LINES : 1u),
+				   sizeof(*set->streams));
 	if (!set->streams)
 		return NULL;
 	for (unsigned i = 0; i < lines; i++) {

@@ -1,21 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "sbc/settings/settings_priv.h"
 
+#include <assert.h>
+
 #include "lib/base/ensure.h"
-#include "lib/base/hash.h"
 
-/* Operators choose the keys, so the hash needs no secret; a stranger's address only probes. */
-static const struct hash_key prefix_key = { 0x7362632d70726566, 0x69782d6d61702121 };
+/* Multiplies by an odd number whose bits are mixed, and lets the high bits fall on the low ones. */
+static uint64_t mix(uint64_t word)
+{
+	word *= UINT64_C(0x9e3779b97f4a7c15);
+	return word ^ word >> 32;
+}
 
+/* Operators choose the keys, so the hash needs no secret; a stranger's address only probes. It is on
+ * the path of every message, hence short. */
 static size_t slot_hash(uint32_t scope, const struct ip_prefix *prefix)
 {
-	char bytes[sizeof(scope) + 2 + sizeof(prefix->ip.bytes)];
+	uint64_t words[2];
 
-	memcpy(bytes, &scope, sizeof(scope));
-	bytes[sizeof(scope)] = (char)prefix->ip.family;
-	bytes[sizeof(scope) + 1] = (char)prefix->bits;
-	memcpy(bytes + sizeof(scope) + 2, prefix->ip.bytes, sizeof(prefix->ip.bytes));
-	return (size_t)hash64(&prefix_key, slice_of(bytes, sizeof(bytes)));
+	static_assert(sizeof(words) == sizeof(prefix->ip.bytes), "an address is two words");
+	memcpy(words, prefix->ip.bytes, sizeof(words));
+	return (size_t)mix(mix(mix((uint64_t)scope << 16 | (uint64_t)prefix->ip.family << 8 |
+				   prefix->bits) ^
+			       words[0]) ^
+			   words[1]);
 }
 
 /* The slot of this key, or the free one where it would go. */

@@ -3,31 +3,6 @@
  * although the grammar wants a letter there: machines are called so, and it does no harm. */
 #include "sbc/sip/sip_priv.h"
 
-/* Four decimal parts without leading zeros; written out because it is on the path of every call. */
-static bool ipv4_parse(struct slice text, struct ip_addr *ret)
-{
-	struct ip_addr ip = { .family = IP_V4 };
-	size_t at = 0;
-
-	for (unsigned part = 0; part < 4; part++) {
-		unsigned value = 0;
-		size_t start;
-
-		if (part > 0 && (at == text.len || text.p[at++] != '.'))
-			return false;
-		for (start = at; at < text.len && char_is(text.p[at], CC_DIGIT) && at - start < 3;
-		     at++)
-			value = value * 10 + (unsigned)(text.p[at] - '0');
-		if (at == start || value > 255 || (at - start > 1 && text.p[start] == '0'))
-			return false;
-		ip.bytes[part] = (uint8_t)value;
-	}
-	if (at != text.len)
-		return false;
-	*ret = ip;
-	return true;
-}
-
 /* RFC 3261's grammar derived "2001:db8:::192.0.2.1" where two colons are meant; RFC 5118 4.10 asks
  * to accept the three. Only before an IPv4 part, since nowhere else did the grammar allow them. */
 static bool three_colons_parse(struct slice address, struct ip_addr *ret)

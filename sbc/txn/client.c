@@ -72,27 +72,20 @@ static bool has_one_via(const struct sip_msg *msg)
 	       !sip_next(msg, SIP_HDR_VIA, &cursor, &via);
 }
 
-static struct txn *find_asked(const struct txn_table *table, const struct sip_msg *response)
+struct handle txn_asked(const struct txn_table *table, const struct sip_msg *response)
 {
 	struct hash128 key = txn_client_key(table, response->method, response->via.branch,
 					    response->via.host, response->via.port);
 	struct map_node *node = map_find(&table->map, key);
 
-	return node ? container_of(node, struct txn, node) : NULL;
+	return node ? container_of(node, struct txn, node)->self : HANDLE_NONE;
 }
 
-const struct flow *txn_response_flow(const struct txn_table *table, const struct sip_msg *msg)
-{
-	const struct txn *txn = find_asked(table, msg);
-
-	return txn ? &txn->flow : NULL;
-}
-
-enum err txn_on_response(struct txn_table *table, const struct sip_msg *msg, uint64_t now_ms,
-			 struct effects *out)
+enum err txn_on_response(struct txn_table *table, struct handle handle, const struct sip_msg *msg,
+			 uint64_t now_ms, struct effects *out)
 {
 	struct txn_input in = { .table = table, .now_ms = now_ms, .out = out, .msg = msg };
-	struct txn *txn = find_asked(table, msg);
+	struct txn *txn = txn_get(table, handle);
 
 	if (!txn || !has_one_via(msg))
 		return ERR_NOENT;

@@ -90,15 +90,14 @@ struct txn_request {
 must_use enum err txn_request(struct txn_table *table, const struct txn_request *request,
 			      uint64_t now_ms, struct effects *out, struct handle *ret_txn);
 
-/* Hands in a received response. EFFECT_TXN_RESPONSE goes to the user for every one that the machine
- * passes up; the ACK to 3xx-6xx is made here (17.1.1.3). ERR_NOENT: nothing matches (17.1.3), or it
- * has more than one Via (8.1.3.3): drop it, do not answer. */
-must_use enum err txn_on_response(struct txn_table *table, const struct sip_msg *msg,
-				  uint64_t now_ms, struct effects *out);
-
-/* How the request went that this response would answer: who may send it is the caller's to judge
- * (17.1.3 compares branch and method only). NULL: nothing matches. */
-const struct flow *txn_response_flow(const struct txn_table *table, const struct sip_msg *msg);
+/* The request that this response answers. Who may do so is the caller's to judge (17.1.3 compares
+ * branch and method only), by how it went (txn_flow). HANDLE_NONE: nothing matches, drop it. */
+struct handle txn_asked(const struct txn_table *table, const struct sip_msg *msg);
+/* Hands in a received response to `txn`. EFFECT_TXN_RESPONSE goes to the user for every one that the
+ * machine passes up; the ACK to 3xx-6xx is made here (17.1.1.3). ERR_NOENT: there is no such
+ * transaction, or it has more than one Via (8.1.3.3): drop it, do not answer. */
+must_use enum err txn_on_response(struct txn_table *table, struct handle txn,
+				  const struct sip_msg *msg, uint64_t now_ms, struct effects *out);
 
 /* The request of an INVITE client transaction as sent, to write its CANCEL from (9.1: same
  * Request-URI, Call-ID, To, number of CSeq, From, Route, single Via). Empty when stale, or once it

@@ -133,7 +133,9 @@ static void request(struct bench *bench, const struct sip_msg *msg)
 
 static void hear(struct bench *bench, struct sip_msg *msg)
 {
-	ensure(txn_on_response(bench->table, fresh(bench, msg), bench->now_ms, &bench->out) == OK);
+	msg = fresh(bench, msg);
+	ensure(txn_on_response(bench->table, txn_asked(bench->table, msg), msg, bench->now_ms,
+			       &bench->out) == OK);
 }
 
 static void client_invite(struct bench *bench)

@@ -300,7 +300,7 @@ static void receive(void *owner, const struct flow *flow, struct slice bytes)
 	assert_int_equal(sip_parse(&side->turn, bytes, limits, &msg, &verdict), OK);
 	if (!msg.is_request) {
 		/* an answer to nobody: that transaction ended */
-		if (txn_on_response(side->table, &msg, now_ms, &side->out) != OK)
+		if (txn_on_response(side->table, txn_asked(side->table, &msg), &msg, now_ms, &side->out) != OK)
 			assert_int_not_equal(job_of(side->sim, &msg)->outcome, NOTHING_YET);
 		drain(side);
 		return;

@@ -188,7 +188,7 @@ enum err stage_receive(struct stage *stage, enum sip_method method, const char *
 	enum err err;
 
 	stage_response(stage, &msg, method, branch, status);
-	err = txn_on_response(stage->table, &msg, stage->now_ms, &stage->out);
+	err = txn_on_response(stage->table, txn_asked(stage->table, &msg), &msg, stage->now_ms, &stage->out);
 	stage_drain(stage);
 	return err;
 }

@@ -219,12 +219,15 @@ static void matching(void **state)
 	assert_int_equal(stage_receive(&stage, SIP_CANCEL, BRANCH, 200), ERR_NOENT);
 	stage_response(&stage, &msg, SIP_INVITE, BRANCH, 200);
 	msg.via.port = 5071;
-	assert_int_equal(txn_on_response(stage.table, &msg, stage.now_ms, &stage.out), ERR_NOENT);
+	assert_int_equal(txn_on_response(stage.table, txn_asked(stage.table, &msg),
+						 &msg, stage.now_ms, &stage.out), ERR_NOENT);
 	msg.via.port = 5070;
 	msg.via.host = SLICE("elsewhere.example.com");
-	assert_int_equal(txn_on_response(stage.table, &msg, stage.now_ms, &stage.out), ERR_NOENT);
+	assert_int_equal(txn_on_response(stage.table, txn_asked(stage.table, &msg),
+						 &msg, stage.now_ms, &stage.out), ERR_NOENT);
 	msg.via.host = SLICE("CLIENT.example.com");
-	assert_int_equal(txn_on_response(stage.table, &msg, stage.now_ms, &stage.out), OK);
+	assert_int_equal(txn_on_response(stage.table, txn_asked(stage.table, &msg),
+						 &msg, stage.now_ms, &stage.out), OK);
 	effects_init(&stage.out, &stage.turn);
 	stage_fini(&stage);
 }
@@ -295,7 +298,8 @@ static void second_via(void **state)
 
 		assert_int_equal(sip_parse(&stage.turn, bytes, &sip_limits_default, &msg, &verdict),
 				 OK);
-		assert_int_equal(txn_on_response(stage.table, &msg, stage.now_ms, &stage.out),
+		assert_int_equal(txn_on_response(stage.table, txn_asked(stage.table, &msg),
+							 &msg, stage.now_ms, &stage.out),
 				 ERR_NOENT);
 	}
 	assert_int_equal(stage_receive(&stage, SIP_INVITE, BRANCH, 200), OK);

@@ -106,7 +106,8 @@ static void client_life(struct life *life, uint16_t status)
 	      message(life, status == 200 ? "SIP/2.0 200 OK" : "SIP/2.0 486 Busy Here", ";tag=tt",
 		      "INVITE"),
 	      &msg);
-	assert_int_equal(txn_on_response(life->table, &msg, life->now_ms, &life->out), OK);
+	assert_int_equal(txn_on_response(life->table, txn_asked(life->table, &msg),
+						 &msg, life->now_ms, &life->out), OK);
 	drain(life);
 }
 

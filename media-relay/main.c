@@ -25,7 +25,13 @@ static uint32_t idle_open_max(unsigned workers)
 	return (uint32_t)pairs / workers;
 }
 
-/* Until SIGTERM. */
+static void on_drain(struct loop *loop, void *owner)
+{
+	(void)loop;
+	control_drain(owner);
+}
+
+/* Until SIGTERM, or until it was drained. */
 static int serve(struct loop *loop, struct log *log, struct stats *stats,
 		 const struct control_options *options)
 {
@@ -39,7 +45,9 @@ static int serve(struct loop *loop, struct log *log, struct stats *stats,
 	err = control_create(&all, &control);
 	if (err != OK)
 		return proc_complain(log, options->path, err);
+	proc_on_drain(loop, on_drain, control);
 	proc_serve(loop, log, options->workers);
+	proc_on_drain(loop, NULL, NULL);
 	control_destroy(&control);
 	log_write(log, LOG_LEVEL_INFO, EVENT_stopped, LOG_T("why", "asked"));
 	return 0;

@@ -55,6 +55,8 @@ struct loop {
 	loop_hook_fn *wake_fn; /* called in the loop's thread after loop_wake() */
 	void *wake_owner;
 	struct loop_io signal_io;         /* lib/proc's; closed by loop_fini */
+	loop_hook_fn *drain_fn; /* lib/proc's: on SIGUSR1 */
+	void *drain_owner;
 	struct loop_timer watchdog_timer; /* lib/proc's; kind is its interval in ms */
 	struct epoll_event *batch; /* being handled; loop_forget blanks entries of it */
 	int batch_count;

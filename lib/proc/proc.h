@@ -33,9 +33,11 @@ void proc_limits(struct log *log);
  * keep_bind: CAP_NET_BIND_SERVICE stays, for listeners that REST adds later. */
 must_use enum err proc_drop_privileges(struct log *log, struct slice user, bool keep_bind);
 
-/* SIGTERM and SIGINT stop the loop (signalfd); SIGHUP is ignored. Call before threads are made, so
- * that they inherit the mask. */
+/* SIGTERM and SIGINT stop the loop (signalfd); SIGHUP is ignored, and SIGUSR1 where nobody asked for
+ * it. Call before threads are made, so that they inherit the mask. */
 must_use enum err proc_watch_signals(struct loop *loop, struct log *log);
+/* SIGUSR1: the operator asks for no new work, or takes that back. fn NULL: nobody any more. */
+void proc_on_drain(struct loop *loop, loop_hook_fn *fn, void *owner);
 
 /* sd_notify: "READY=1", "STOPPING=1", "WATCHDOG=1" … No-op without NOTIFY_SOCKET. */
 void proc_notify(const char *state);

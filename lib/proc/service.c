@@ -19,6 +19,11 @@ static void on_signal(struct loop *loop, void *owner, uint32_t events)
 	(void)events;
 	if (read(loop->signal_io.fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGUSR1) {
+		if (loop->drain_fn)
+			loop->drain_fn(loop, loop->drain_owner);
+		return;
+	}
 	log_write(log, LOG_LEVEL_INFO, EVENT_stopping, LOG_T("why", "signal"),
 		  LOG_U("signal", info.ssi_signo));
 	proc_notify("STOPPING=1");
@@ -33,6 +38,7 @@ enum err proc_watch_signals(struct loop *loop, struct log *log)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
 	signal(SIGHUP, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return err_from_errno();
@@ -41,6 +47,12 @@ enum err proc_watch_signals(struct loop *loop, struct log *log)
 		return err_from_errno();
 	loop->signal_io = (struct loop_io){ .fd = fd, .fn = on_signal, .owner = log };
 	return loop_watch(loop, &loop->signal_io, EPOLLIN);
+}
+
+void proc_on_drain(struct loop *loop, loop_hook_fn *fn, void *owner)
+{
+	loop->drain_fn = fn;
+	loop->drain_owner = owner;
 }
 
 void proc_notify(const char *state)

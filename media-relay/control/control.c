@@ -137,11 +137,24 @@ static void on_turn_end(struct loop *loop, void *owner)
 {
 	struct control *control = owner;
 
-	(void)loop;
 	for (unsigned i = 0; i < control->options.workers; i++)
 		worker_flush(control->workers[i]);
 	stats_set(stats_row(control->options.stats, 0), control->malformed,
 		  ctl_server_malformed(control->server));
+	if (control->draining && control->entries.count == 0) {
+		log_write(control->options.log, LOG_LEVEL_INFO, EVENT_stopping,
+			  LOG_T("why", "drained"));
+		loop_stop(loop);
+	}
+}
+
+void control_drain(struct control *control)
+{
+	control->draining = !control->draining;
+	stats_set(stats_row(control->options.stats, 0), control->draining_id, control->draining);
+	log_write(control->options.log, LOG_LEVEL_WARNING, EVENT_draining,
+		  LOG_T("sessions", control->draining ? "no_new" : "new_again"),
+		  LOG_U("live", control->entries.count));
 }
 
 /* ---- life ---- */
@@ -214,6 +227,8 @@ enum err control_create(const struct control_options *options, struct control **
 	control->malformed = stats_series(options->stats, STATS_COUNTER,
 					  "sbc_relay_ctl_malformed_total", "",
 					  "control peers closed for what they sent");
+	control->draining_id = stats_series(options->stats, STATS_GAUGE, "sbc_relay_draining", "",
+					    "1: the relay takes no new sessions");
 	loop_set_wake(options->loop, on_wake, control);
 	err = create_pools(control);
 	if (err == OK)

@@ -22,6 +22,10 @@ struct control_options {
 	struct memory *memory;  /* what outlives the relay; NULL: nothing does */
 };
 
+/* The operator asks that no new session is made; asked again, that they are. Once the last one has
+ * ended the loop stops. */
+void control_drain(struct control *control);
+
 must_use enum err control_create(const struct control_options *options, struct control **ret);
 /* Ends the workers too. */
 void control_destroy(struct control **control);

@@ -84,6 +84,8 @@ struct control {
 	struct list owners;
 	uint32_t owner_last;
 	struct map entries;
+	bool draining; /* no new sessions; those that a former relay had still come back */
+	stats_id draining_id;
 	stats_id malformed;
 };
 

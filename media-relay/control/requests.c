@@ -87,12 +87,25 @@ static unsigned choose_worker(const struct control *control, const struct ctl_se
 	return best;
 }
 
+static bool comes_back(const struct ctl_session_set *set)
+{
+	for (uint32_t i = 0; i < set->streams_count; i++)
+		if (set->streams[i].want_port != 0)
+			return true;
+	return false;
+}
+
 void request_session_set(struct control *control, struct connection *connection,
 			 const struct ctl_message *message)
 {
 	const struct ctl_session_set *set = &message->session_set;
 	struct entry *entry = entry_find(control, connection->owner, set->session);
 
+	if (!entry && control->draining && !comes_back(set)) {
+		refuse(connection, message->request, ERR_EXHAUSTED,
+		       "the relay takes no new sessions: it is being drained");
+		return;
+	}
 	if (!entry)
 		entry = entry_create(control, connection->owner, set->session,
 				     choose_worker(control, set));

@@ -540,6 +540,31 @@ def a_restarted_relay_goes_on_where_it_was(relay):
 
 
 @case()
+def a_drained_relay_ends_with_its_last_session(relay):
+    client = relay.client()
+    relay.realms(client)
+    a, b, at_a, at_b = call(relay, client)
+    relay.process.send_signal(signal.SIGUSR1)
+    time.sleep(0.2)
+    refused = client.request("session_set", session=2, streams=[side(0, "in"), side(1, "out")])
+    assert refused[0] == "failure" and refused[1]["err"] == -2011 and b"drained" in \
+        str(refused[1]["detail"]).encode(), refused
+    client.request("session_set", session=1, streams=[side(0, "in", a, stream=1),
+                                                      side(1, "out", b, stream=1)])
+    relay.process.send_signal(signal.SIGUSR1)  # taken back
+    time.sleep(0.2)
+    assert ports(client.request("session_set", session=2, streams=[side(0, "in")]))
+    relay.process.send_signal(signal.SIGUSR1)
+    time.sleep(0.2)
+    client.request("session_close", session=2)
+    lock(a, at_a[0], b)
+    assert relay.process.poll() is None
+    client.send("session_close", 9, session=1)
+    assert relay.process.wait(20) == 0
+    relay.start()
+
+
+@case()
 def silence_is_told_once(relay):
     client = relay.client()
     relay.realms(client)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * One association: from the first hello to the keys, and what comes after. OpenSSL's object stays as
- * long as the association, because a peer that lost our last flight asks for it again, and because a
- * close_notify is answered. */
+ * One association: from the first hello to the keys, and what comes after. OpenSSL's object takes
+ * 75 KiB, so it stays only as long as a peer that lost our last flight may ask for it again; in that
+ * time a close_notify is answered, too. */
 #include "media-relay/dtls/dtls_priv.h"
 
 #include "lib/base/ensure.h"
@@ -216,6 +216,7 @@ static void handshake_done(struct dtls *dtls)
 		fail_by_openssl(dtls);
 	} else {
 		dtls->state = DTLS_SECURED;
+		dtls->secured_ms = dtls->turn->now_ms;
 	}
 }
 
@@ -265,6 +266,8 @@ static void secured_step(struct dtls *dtls)
 
 static enum dtls_state step(struct dtls *dtls, const struct dtls_turn *turn)
 {
+	if (!dtls->ssl)
+		return dtls->state;
 	ERR_clear_error();
 	dtls->turn = turn;
 	if (dtls->state == DTLS_HANDSHAKE)
@@ -291,8 +294,13 @@ enum dtls_state dtls_receive(struct dtls *dtls, const unsigned char *bytes, size
 
 enum dtls_state dtls_tick(struct dtls *dtls, const struct dtls_turn *turn)
 {
-	if (dtls->state != DTLS_HANDSHAKE)
+	if (dtls->state != DTLS_HANDSHAKE) {
+		if (turn->now_ms - dtls->secured_ms >= DTLS_LINGER_MS) {
+			SSL_free(dtls->ssl);
+			dtls->ssl = NULL;
+		}
 		return dtls->state;
+	}
 	if (turn->now_ms - dtls->began_ms >= DTLS_HANDSHAKE_MS) {
 		fail(dtls, CTL_SECURITY_TIMEOUT, "the handshake took too long");
 		return dtls->state;
@@ -311,8 +319,10 @@ uint64_t dtls_due_ms(const struct dtls *dtls, uint64_t now_ms)
 	uint64_t end_ms = dtls->began_ms + DTLS_HANDSHAKE_MS;
 	uint64_t due_ms;
 
-	if (dtls->state != DTLS_HANDSHAKE)
+	if (dtls->state == DTLS_FAILED || !dtls->ssl)
 		return UINT64_MAX;
+	if (dtls->state != DTLS_HANDSHAKE)
+		return dtls->secured_ms + DTLS_LINGER_MS;
 	if (!DTLSv1_get_timeout(dtls->ssl, &left))
 		return end_ms;
 	due_ms = now_ms + (uint64_t)left.tv_sec * 1000 + (uint64_t)left.tv_usec / 1000 + 1;

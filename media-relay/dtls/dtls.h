@@ -17,6 +17,7 @@
 
 #define DTLS_DATAGRAM_MAX_BYTES 1150u /* with IPv6 and UDP below 1,200 */
 #define DTLS_HANDSHAKE_MS 30000u      /* it fails when it took longer */
+#define DTLS_LINGER_MS 60000u         /* how long a lost last flight is sent again */
 #define DTLS_FINGERPRINT_BYTES 32u    /* of ours: SHA-256 */
 #define DTLS_FINGERPRINT_MAX_BYTES 64u
 #define DTLS_KEY_MAX_BYTES 46u
@@ -54,6 +55,10 @@ enum dtls_hello {
 enum dtls_hello dtls_hello_check(const struct dtls_engine *engine, const unsigned char *bytes,
 				 size_t len, const struct endpoint *source, uint64_t now_ms,
 				 unsigned char ret[DTLS_HELLO_VERIFY_MAX_BYTES], size_t *ret_len);
+
+/* Does it carry a part of a ClientHello in the clear? For sources that were authenticated otherwise,
+ * whose fragments may come in any order. */
+bool dtls_hello_is(const unsigned char *bytes, size_t len);
 
 /* ---- associations ---- */
 
@@ -96,7 +101,8 @@ void dtls_destroy(struct dtls **dtls);
 enum dtls_state dtls_start(struct dtls *dtls, const struct dtls_turn *turn);
 enum dtls_state dtls_receive(struct dtls *dtls, const unsigned char *bytes, size_t len,
 			     const struct dtls_turn *turn);
-/* Retransmits when it is time. When to call it: dtls_due_ms; UINT64_MAX: never. */
+/* Retransmits when it is time; frees what is no longer needed after DTLS_LINGER_MS, from when on
+ * nothing is answered. When to call it: dtls_due_ms; UINT64_MAX: never. */
 enum dtls_state dtls_tick(struct dtls *dtls, const struct dtls_turn *turn);
 uint64_t dtls_due_ms(const struct dtls *dtls, uint64_t now_ms);
 

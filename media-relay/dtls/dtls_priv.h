@@ -31,7 +31,7 @@ struct dtls_engine {
 struct dtls {
 	struct dtls_engine *engine;
 	struct handle handle;
-	SSL *ssl;
+	SSL *ssl; /* NULL: it lingered long enough */
 	enum ctl_dtls_role role;
 	enum dtls_state state;
 	enum ctl_security_failure failure;
@@ -41,6 +41,7 @@ struct dtls {
 	uint8_t fingerprint_len;
 	unsigned char fingerprint[DTLS_FINGERPRINT_MAX_BYTES];
 	uint64_t began_ms;
+	uint64_t secured_ms;
 	struct dtls_keys keys;
 	/* within a call only */
 	const struct dtls_turn *turn;

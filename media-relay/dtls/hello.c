@@ -60,6 +60,16 @@ static bool fragment_parse(struct slice record, struct slice *ret_body)
 	return reader.err == OK && type == CLIENT_HELLO && offset == 0 && ret_body->len <= total;
 }
 
+bool dtls_hello_is(const unsigned char *bytes, size_t len)
+{
+	struct wire_reader reader;
+	struct slice number, record;
+
+	wire_reader_init(&reader, bytes, len);
+	return record_parse(&reader, &number, &record) && record.len > 0 &&
+	       (unsigned char)record.p[0] == CLIENT_HELLO;
+}
+
 static bool hello_parse(const unsigned char *bytes, size_t len, struct hello *ret)
 {
 	struct wire_reader reader;

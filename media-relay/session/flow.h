@@ -68,6 +68,7 @@ struct side {
 	struct rtp_police police;
 	struct side_counters counters;
 	struct rtp_source source;
+	struct channel *channel; /* ICE; NULL: none */
 	bool watched;           /* something is expected to arrive: timeouts run */
 	bool told;              /* the event for this silence was given */
 	uint64_t watch_since_ms;

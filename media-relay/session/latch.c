@@ -5,6 +5,7 @@
 #include "media-relay/session/session_priv.h"
 
 #include "lib/base/ensure.h"
+#include "media-relay/session/channel.h"
 
 /* May this source be counted? Only until the latch is locked. */
 static bool may_latch(const struct flow *flow, const struct endpoint *source)
@@ -75,6 +76,8 @@ bool latch_accept(struct packet *packet)
 	struct flow *flow = packet->flow;
 	bool enough;
 
+	if (channel_has_ice(flow->side))
+		return channel_hears(flow, &packet->source);
 	if (flow->latch.locked)
 		return endpoint_eq(&flow->latch.source, &packet->source);
 	if (!may_latch(flow, &packet->source))
@@ -97,4 +100,5 @@ void latch_reset(struct flow *flow)
 {
 	flow->latch = (struct latch){ .locked = false };
 	flow->target = flow->remote;
+	channel_aim(flow);
 }

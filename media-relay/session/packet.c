@@ -23,7 +23,7 @@ static enum packet_verdict stage_classify(struct packet *packet)
 			       PACKET_FORWARD :
 			       PACKET_DROP_MALFORMED;
 	case RTP_STUN:
-		return PACKET_DROP_STUN;
+		return PACKET_SIGNAL;
 	case RTP_EMPTY:
 		return PACKET_DROP_EMPTY;
 	case RTP_MALFORMED:
@@ -117,6 +117,8 @@ enum packet_verdict session_packet(struct packet *packet)
 	for (size_t i = 0; i < array_size(stages); i++) {
 		enum packet_verdict verdict = stages[i](packet);
 
+		if (verdict == PACKET_SIGNAL)
+			return verdict;
 		if (verdict != PACKET_FORWARD) {
 			packet->flow->side->counters.packets_dropped++;
 			return verdict;
@@ -129,6 +131,8 @@ const char *packet_verdict_name(enum packet_verdict verdict)
 {
 	static const char *const names[PACKET_VERDICTS] = {
 		[PACKET_FORWARD] = "forward",
+		[PACKET_SIGNAL] = "signal",
+		[PACKET_CONSUMED] = "consumed",
 		[PACKET_DROP_EMPTY] = "empty",
 		[PACKET_DROP_STUN] = "stun",
 		[PACKET_DROP_MALFORMED] = "malformed",

@@ -4,6 +4,7 @@
 #include "media-relay/session/session_priv.h"
 
 #include "lib/base/ensure.h"
+#include "media-relay/session/channel.h"
 
 enum err sessions_init(struct sessions *sessions, uint32_t capacity, uint64_t now_ms)
 {
@@ -15,6 +16,8 @@ enum err sessions_init(struct sessions *sessions, uint32_t capacity, uint64_t no
 	if (err == OK)
 		err = pool_init(&sessions->stream_pool, sizeof(struct stream), 2 * capacity);
 	if (err == OK)
+		err = pool_init(&sessions->channel_pool, sizeof(struct channel), 4 * capacity);
+	if (err == OK)
 		err = map_init(&sessions->map, 1024);
 	return err;
 }
@@ -22,6 +25,7 @@ enum err sessions_init(struct sessions *sessions, uint32_t capacity, uint64_t no
 void sessions_fini(struct sessions *sessions)
 {
 	map_fini(&sessions->map);
+	pool_fini(&sessions->channel_pool);
 	pool_fini(&sessions->stream_pool);
 	pool_fini(&sessions->session_pool);
 }
@@ -109,6 +113,8 @@ struct stream *stream_create(struct sessions *sessions, struct session *session,
 
 void stream_destroy(struct sessions *sessions, struct stream *stream)
 {
+	channel_destroy(sessions, &stream->sides[0]);
+	channel_destroy(sessions, &stream->sides[1]);
 	list_remove(&stream->link);
 	pool_give(&sessions->stream_pool, stream->handle);
 }
@@ -140,8 +146,13 @@ static const char *stream_check(const struct ctl_stream_set *set)
 		return "stream is 0 to 15, side 0 or 1";
 	if (set->flags & ~(CTL_STREAM_RESET | CTL_STREAM_REMOVE | CTL_STREAM_RTCP_MUX))
 		return "an unknown flag";
-	if (set->security_count > 0)
-		return "security: this relay has none";
+	if (set->security_count > 1)
+		return "security: at most one";
+	if (set->security_count > 0 && (set->security->receive_count > 0 ||
+					set->security->send_count > 0 || set->security->dtls_count > 0))
+		return "security: this relay has no SRTP";
+	if (set->security_count > 0 && channel_check(set->security))
+		return channel_check(set->security);
 	if (set->want_port % 2 != 0)
 		return "want_port is the even port of a pair";
 	if (set->direction & ~(CTL_RECEIVE | CTL_TRANSMIT))

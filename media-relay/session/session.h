@@ -4,13 +4,34 @@
  * The records themselves are in flow.h. */
 #pragma once
 
+#include "media-relay/ice/ice.h"
 #include "media-relay/session/flow.h"
+
+#define SESSION_NOTES 32u
+
+/* A datagram of the session's own (an answer to a check) leaves from this flow's port. */
+typedef void session_send_fn(void *owner, struct flow *flow, const struct endpoint *to,
+			     const void *bytes, size_t len);
+
+/* An event that waits to be told. */
+struct session_note {
+	struct handle session;
+	uint8_t stream;
+	uint8_t side;
+	enum ctl_media_event_kind kind;
+	struct endpoint source;
+};
 
 struct sessions {
 	struct pool session_pool;
 	struct pool stream_pool;
 	struct map map;
+	struct pool channel_pool;
 	struct wheel wheel;
+	session_send_fn *send; /* set before the first datagram */
+	void *send_owner;
+	struct session_note notes[SESSION_NOTES];
+	unsigned note_count;
 };
 
 must_use enum err sessions_init(struct sessions *sessions, uint32_t capacity, uint64_t now_ms);
@@ -44,6 +65,11 @@ struct stream *stream_create(struct sessions *sessions, struct session *session,
  * latch, unless CTL_STREAM_RESET. */
 void side_set(struct side *side, const struct ctl_stream_set *set, const struct side_ports *ports,
 	      uint64_t now_ms);
+/* Memory for what a checked message asks of the side's security, while nothing is changed yet. */
+must_use enum err session_prepare(struct sessions *sessions, struct side *side,
+				  const struct ctl_stream_set *set);
+/* After session_prepare and side_set: puts it in force. A message without it ends it. */
+void session_secure(struct sessions *sessions, struct side *side, const struct ctl_stream_set *set);
 /* Forgets ports, remote, latch; figures stay. The caller gave the ports back before. */
 void side_clear(struct side *side);
 void session_set_timeouts(struct sessions *sessions, struct session *session,
@@ -77,6 +103,8 @@ bool sessions_pop(struct sessions *sessions, uint64_t now_ms, struct session_eve
 
 enum packet_verdict {
 	PACKET_FORWARD,
+	PACKET_SIGNAL,   /* no media: session_signal decides */
+	PACKET_CONSUMED, /* it was for us */
 	PACKET_DROP_EMPTY,
 	PACKET_DROP_STUN,
 	PACKET_DROP_MALFORMED,
@@ -85,6 +113,7 @@ enum packet_verdict {
 	PACKET_DROP_RATE,      /* more than its codecs can send */
 	PACKET_DROP_NO_WAY,    /* the other side has no address or port yet */
 	PACKET_VERDICTS,
+	PACKET_DROP_FIRST = PACKET_DROP_EMPTY,
 };
 
 struct packet {
@@ -98,11 +127,14 @@ struct packet {
 	struct rtp_header header;
 	uint32_t ssrc;
 	bool latched;     /* this packet locked the flow's latch on a source that was not told */
+	enum ice_verdict check; /* of a STUN packet that session_signal saw on a side with ICE */
 	struct flow *out; /* PACKET_FORWARD: send it from this flow's port to its target */
 };
 
 /* Runs the stages on one packet. */
 enum packet_verdict session_packet(struct packet *packet);
+/* What session_packet left: a check. May send, and note events. PACKET_CONSUMED or a drop. */
+enum packet_verdict session_signal(struct sessions *sessions, struct packet *packet);
 const char *packet_verdict_name(enum packet_verdict verdict);
 
 /* ---- figures ---- */

@@ -11,5 +11,10 @@ void latch_reset(struct flow *flow);
 /* From now on this source alone is heard, and sent to. */
 void latch_lock(struct flow *flow, const struct endpoint *source);
 
+/* Remembers something to tell; sessions_pop gives it out. */
+void session_note(struct sessions *sessions, const struct side *side,
+		  enum ctl_media_event_kind kind, const struct endpoint *source);
+bool session_note_pop(struct sessions *sessions, struct session_event *ret);
+
 /* Lets the session's timer run for whatever comes first now. */
 void session_arm(struct sessions *sessions, struct session *session);

@@ -5,6 +5,7 @@
 #include "media-relay/session/session_priv.h"
 
 #include "lib/base/ensure.h"
+#include "media-relay/session/channel.h"
 
 #define ORPHAN_SILENCE_MS 10000u
 #define AWAY_SILENCE_MS 120000u /* a call on hold outlives a restart of its owner */
@@ -68,14 +69,26 @@ void session_arm(struct sessions *sessions, struct session *session)
 	list_each(node, &session->streams) {
 		const struct stream *stream = container_of(node, struct stream, link);
 
-		for (unsigned i = 0; i < 2; i++)
+		for (unsigned i = 0; i < 2; i++) {
 			due_ms = sooner(due_ms, side_look_ms(&stream->sides[i],
 							     sessions->wheel.now_ms));
+			due_ms = sooner(due_ms, channel_due_ms(&stream->sides[i]));
+		}
 	}
 	if (due_ms == NEVER)
 		wheel_stop(&sessions->wheel, &session->timer);
 	else
 		wheel_start(&sessions->wheel, &session->timer, due_ms);
+}
+
+static void tick_channels(struct sessions *sessions, struct session *session, uint64_t now_ms)
+{
+	list_each(node, &session->streams) {
+		struct stream *stream = container_of(node, struct stream, link);
+
+		for (unsigned i = 0; i < 2; i++)
+			channel_tick(sessions, &stream->sides[i], now_ms);
+	}
 }
 
 static struct side *silent_side(struct session *session, uint64_t now_ms)
@@ -98,6 +111,7 @@ static bool session_due(struct sessions *sessions, struct session *session, uint
 	*ret = (struct session_event){ .session = session };
 	if (lease_due_ms(session) <= now_ms)
 		return true;
+	tick_channels(sessions, session, now_ms);
 	side = silent_side(session, now_ms);
 	if (side) {
 		side->told = true;
@@ -112,8 +126,10 @@ bool sessions_pop(struct sessions *sessions, uint64_t now_ms, struct session_eve
 {
 	struct timer *timer;
 
+	if (session_note_pop(sessions, ret))
+		return true;
 	while ((timer = wheel_pop(&sessions->wheel, now_ms)))
 		if (session_due(sessions, container_of(timer, struct session, timer), now_ms, ret))
 			return true;
-	return false;
+	return session_note_pop(sessions, ret);
 }

@@ -118,6 +118,16 @@ static enum err plan_ports(struct plan *plan, const struct ctl_stream_set *told,
 	return err;
 }
 
+static enum err plan_security(struct plan *plan, const struct ctl_stream_set *told,
+			      struct side *side)
+{
+	enum err err = session_prepare(&plan->worker->sessions, side, told);
+
+	if (err != OK)
+		plan->wrong = "security: out of memory";
+	return err;
+}
+
 static enum err plan_side(struct plan *plan, const struct ctl_stream_set *told, uint32_t at)
 {
 	struct stream *stream;
@@ -138,6 +148,8 @@ static enum err plan_side(struct plan *plan, const struct ctl_stream_set *told, 
 	if (err == OK &&
 	    (!side->flows[COMPONENT_RTP].port || side->realm != plan->steps[at].realm))
 		err = plan_ports(plan, told, at);
+	if (err == OK)
+		err = plan_security(plan, told, side);
 	if (err == OK)
 		plan->steps[at].side = side;
 	return err;
@@ -204,6 +216,7 @@ static void apply_side(struct plan *plan, uint32_t at)
 		}
 	}
 	side_set(side, &plan->set->streams[at], pair ? &ports : NULL, worker->loop->now_ms);
+	session_secure(&worker->sessions, side, &plan->set->streams[at]);
 	if (pair && plan->set->streams[at].want_port != 0)
 		worker_recall(worker, side);
 	worker_remember(worker, side);

@@ -26,7 +26,7 @@ void worker_stats_init(struct worker *worker)
 	s->packets_out = counter(worker, "sbc_relay_packets_total", "direction=\"out\"", packets);
 	s->bytes_in = counter(worker, "sbc_relay_bytes_total", "direction=\"in\"", bytes);
 	s->bytes_out = counter(worker, "sbc_relay_bytes_total", "direction=\"out\"", bytes);
-	for (unsigned i = PACKET_FORWARD + 1; i < PACKET_VERDICTS; i++) {
+	for (unsigned i = PACKET_DROP_FIRST; i < PACKET_VERDICTS; i++) {
 		char labels[48];
 
 		snprintf(labels, sizeof(labels), "reason=\"%s\"",
@@ -38,6 +38,14 @@ void worker_stats_init(struct worker *worker)
 			   "packets that were not forwarded");
 	s->send_failed = counter(worker, "sbc_relay_packets_dropped_total",
 				 "reason=\"socket_full\"", "packets that were not forwarded");
+	for (unsigned i = 0; i < ICE_VERDICTS; i++) {
+		char labels[48];
+
+		snprintf(labels, sizeof(labels), "result=\"%s\"",
+			 ice_verdict_name((enum ice_verdict)i));
+		s->checks[i] = counter(worker, "sbc_relay_ice_checks_total", labels,
+				       "STUN datagrams at sides with ICE");
+	}
 	s->port_failures = counter(worker, "sbc_relay_port_allocation_failures_total", "",
 				   "sessions refused for want of a port");
 }
@@ -75,6 +83,25 @@ static void on_latched(struct worker *worker, const struct packet *packet)
 		tell_owner(worker, side, CTL_MEDIA_LATCHED, &packet->source);
 }
 
+/* A check, and what it changed. */
+static enum packet_verdict on_signal(struct worker *worker, struct packet *packet)
+{
+	enum packet_verdict verdict;
+
+	packet->check = ICE_VERDICTS;
+	verdict = session_signal(&worker->sessions, packet);
+	if (packet->check != ICE_VERDICTS)
+		stats_add(worker->stats.row, worker->stats.checks[packet->check], 1);
+	return verdict;
+}
+
+void worker_send(void *owner, struct flow *flow, const struct endpoint *to, const void *bytes,
+		 size_t len)
+{
+	(void)owner;
+	io_send(flow->port, to, bytes, len);
+}
+
 void worker_on_datagram(void *owner, const struct io_datagram *datagram)
 {
 	struct worker *worker = owner;
@@ -91,6 +118,10 @@ void worker_on_datagram(void *owner, const struct io_datagram *datagram)
 	stats_add(stats->row, stats->bytes_in, packet.len);
 	if (packet.latched)
 		on_latched(worker, &packet);
+	if (verdict == PACKET_SIGNAL)
+		verdict = on_signal(worker, &packet);
+	if (verdict == PACKET_CONSUMED)
+		return;
 	if (verdict != PACKET_FORWARD) {
 		stats_add(stats->row, stats->dropped[verdict], 1);
 		return;
@@ -112,6 +143,23 @@ static void on_ended(struct worker *worker, struct session *session)
 	worker_reply(worker, &reply);
 }
 
+static void log_event(struct worker *worker, const struct session_event *event)
+{
+	static const struct {
+		enum log_event event;
+		const char *why;
+	} table[] = {
+		[CTL_MEDIA_NONE_YET] = { EVENT_media_timeout, "no_packet" },
+		[CTL_MEDIA_TIMEOUT] = { EVENT_media_timeout, "silence" },
+		[CTL_MEDIA_ICE_CONNECTED] = { EVENT_media_path, "nominated" },
+		[CTL_MEDIA_ICE_LOST] = { EVENT_media_path, "consent_expired" },
+	};
+
+	log_write(worker->options.log, LOG_LEVEL_INFO, table[event->kind].event,
+		  LOG_U("session", event->session->id), LOG_U("side", event->side->number),
+		  LOG_T("why", table[event->kind].why));
+}
+
 void worker_on_timers(struct loop *loop, void *owner)
 {
 	struct worker *worker = owner;
@@ -123,9 +171,7 @@ void worker_on_timers(struct loop *loop, void *owner)
 			on_ended(worker, event.session);
 			continue;
 		}
-		log_write(worker->options.log, LOG_LEVEL_INFO, EVENT_media_timeout,
-			  LOG_U("session", event.session->id), LOG_U("side", event.side->number),
-			  LOG_T("why", event.kind == CTL_MEDIA_TIMEOUT ? "silence" : "no_packet"));
-		tell_owner(worker, event.side, event.kind, NULL);
+		log_event(worker, &event);
+		tell_owner(worker, event.side, event.kind, &event.source);
 	}
 }

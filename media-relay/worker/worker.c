@@ -155,7 +155,8 @@ static void on_turn_end(struct loop *loop, void *owner)
 	struct worker *worker = owner;
 	struct worker_stats *stats = &worker->stats;
 
-	(void)loop;
+	if (worker->sessions.note_count > 0)
+		worker_on_timers(loop, worker);
 	stats_set(stats->row, stats->stray, worker->io.stray);
 	stats_set(stats->row, stats->send_failed, worker->io.send_failed);
 	if (worker->replied)
@@ -275,6 +276,8 @@ static enum err worker_init(struct worker *worker)
 		err = worker_memory_init(worker);
 	if (err != OK)
 		return err;
+	worker->sessions.send = worker_send;
+	worker->sessions.send_owner = worker;
 	worker_stats_init(worker);
 	loop_set_wheel(worker->loop, &worker->sessions.wheel, worker_on_timers, worker);
 	loop_hook_add(worker->loop, &worker->hook, on_turn_end, worker);

@@ -33,6 +33,7 @@ struct worker_stats {
 	stats_id bytes_in;
 	stats_id bytes_out;
 	stats_id dropped[PACKET_VERDICTS];
+	stats_id checks[ICE_VERDICTS];
 	stats_id stray;
 	stats_id send_failed;
 	stats_id port_failures;
@@ -98,6 +99,9 @@ void worker_recall(struct worker *worker, struct side *side);
 
 /* ---- packets.c ---- */
 void worker_on_datagram(void *owner, const struct io_datagram *datagram);
+/* session_send_fn */
+void worker_send(void *owner, struct flow *flow, const struct endpoint *to, const void *bytes,
+		 size_t len);
 void worker_on_timers(struct loop *loop, void *owner);
 void worker_stats_init(struct worker *worker);
 

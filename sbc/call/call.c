@@ -19,7 +19,7 @@ enum err calls_create(const struct calls_config *config, struct calls **ret)
 	if (err == OK)
 		err = dialog_table_init(&calls->dialogs, config->hash_key, 1024);
 	if (err == OK)
-		err = map_init(&calls->merges, 1024);
+		err = merges_init(&calls->merges);
 	if (err != OK) {
 		calls_destroy(&calls);
 		return err;
@@ -40,7 +40,7 @@ void calls_destroy(struct calls **calls)
 	while ((call = pool_next(&(*calls)->pool, &cursor)))
 		calls_reap(*calls, call->self);
 	dialog_table_fini(&(*calls)->dialogs);
-	map_fini(&(*calls)->merges);
+	merges_fini(&(*calls)->merges);
 	pool_fini(&(*calls)->pool);
 	arena_fini(&own);
 	*calls = NULL;
@@ -136,8 +136,7 @@ void calls_reap(struct calls *calls, struct handle handle)
 	for (unsigned leg = 0; leg < 2; leg++)
 		dialog_unlist(&calls->dialogs, &call->legs[leg].dialog);
 	call_uncount(call);
-	if (call->listed_merge)
-		map_remove(&calls->merges, &call->merge_node);
+	merge_unlist(call);
 	if (call->media)
 		media_fini(call->media);
 	settings_release(&call->settings);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/base/ensure.h"
+#include "lib/base/list.h"
 #include "sbc/call/body.h"
 #include "sbc/call/call.h"
 #include "sbc/call/leak.h"
@@ -17,6 +18,7 @@
 #define CALL_PROVISIONAL_MS 60000u    /* RFC 3261 13.3.1.1: a 1xx each minute */
 #define CALL_TRYING_MS 150u           /* 17.2.1: a 100 unless another answer comes in 200 ms */
 #define CALL_ACK_WAIT_MS (64 * SIP_T1_MS)
+#define CALL_MERGE_MS (64 * SIP_T1_MS) /* timers H and L: how long a transaction may last (17.2.1) */
 
 enum call_state {
 	CALL_ROUTING,    /* the relay was asked for ports, or a name is being resolved */
@@ -195,15 +197,30 @@ struct call {
 	const char *cause;
 };
 
+struct merges {
+	struct map map;    /* of calls, and of those that are over */
+	struct pool past;
+	struct list order;
+};
+
 struct calls {
 	struct arena own; /* this structure itself */
 	struct calls_config config;
 	struct pool pool;
 	struct dialog_table dialogs;
-	struct map merges;
+	struct merges merges;
 	struct calls_figures figures;
 	uint32_t ended; /* recorded, their BYEs not answered yet */
 };
+
+/* merge.c: by From tag, Call-ID, CSeq number and called user */
+must_use enum err merges_init(struct merges *merges);
+void merges_fini(struct merges *merges);
+bool merge_seen(struct merges *merges, struct hash128 key, uint64_t now_ms);
+void merge_list(struct call *call, struct hash128 key);
+/* The call is over: its key is known for a while. */
+void merge_over(struct call *call, uint64_t now_ms);
+void merge_unlist(struct call *call);
 
 /* call.c */
 /* A call that is over does not count against limits while it waits for its BYEs' answers. */

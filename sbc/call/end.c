@@ -150,10 +150,7 @@ void call_end(struct call *call, const struct turn *turn, const char *by, uint16
 	for (unsigned leg = 0; leg < 2; leg++)
 		if (!call->legs[leg].bye_out)
 			dialog_unlist(&call->calls->dialogs, &call->legs[leg].dialog);
-	if (call->listed_merge) {
-		map_remove(&call->calls->merges, &call->merge_node);
-		call->listed_merge = false;
-	}
+	merge_over(call, turn->now_ms);
 	close = call->media && media_has_session(call->media) && turn->relay_up ?
 			media_close(call->media, turn->arena) :
 			NULL;

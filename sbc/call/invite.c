@@ -55,6 +55,8 @@ static struct hash128 merge_key(const struct calls *calls, const struct turn *tu
 	text_slice(&joined, msg->call_id);
 	text_char(&joined, '\n');
 	text_u64(&joined, msg->cseq.number);
+	text_char(&joined, '\n');
+	text_slice(&joined, msg->uri.user);
 	return hash128(&calls->config.hash_key, text_done(&joined));
 }
 
@@ -280,7 +282,7 @@ void calls_on_invite(struct calls *calls, const struct turn *turn, const struct 
 	uint16_t verdict;
 	enum err err;
 
-	if (map_find(&calls->merges, key)) {
+	if (merge_seen(&calls->merges, key, turn->now_ms)) {
 		calls->figures.merged++;
 		refuse(calls, turn, txn, &(struct reply){ .status = 482 });
 		return;
@@ -306,8 +308,7 @@ void calls_on_invite(struct calls *calls, const struct turn *turn, const struct 
 		call_refuse(call, turn, txn, err == ERR_NOMEM ? 503 : 400, "bad_request");
 		return;
 	}
-	map_insert(&calls->merges, &call->merge_node, key);
-	call->listed_merge = true;
+	merge_list(call, key);
 	verdict = policy_call_begin(calls->config.policy, leg_trunk(call, 0), turn->now_ms);
 	if (verdict != 0) {
 		call_refuse(call, turn, txn, verdict, "limit");

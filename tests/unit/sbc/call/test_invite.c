@@ -3,6 +3,8 @@
  * is expected is what RFC 3261 sections 9, 13, 14, 15 and RFC 6026 say. */
 #include "tests/unit/sbc/call/stage.h"
 
+#include <stdio.h>
+
 /* The same ACK for every 2xx: a branch of its own, the INVITE's CSeq number (13.2.2.4). */
 static void ack_is_repeated(void **state)
 {
@@ -501,6 +503,42 @@ static void merged_request(void **state)
 	stage_end(&stage);
 }
 
+/* A fork that comes when the first one's call is over, for as long as its transaction may last; then,
+ * and to another user, it is a call of its own. */
+static void merged_later(void **state)
+{
+	struct stage *stage = stage_new();
+	struct raw_request request = { .method = "INVITE", .cseq = 1, .sdp = SDP_A };
+	char storage[RAW_BYTES];
+
+	(void)state;
+	stage_invite(stage, SDP_A);
+	stage_answer(stage, GW_1, stage_take(stage, GW_1, "INVITE "), 486, "tag-of-b", NULL);
+	stage_take(stage, GW_1, "ACK ");
+	stage_take(stage, PBX, "SIP/2.0 486 ");
+	stage_ack_refusal(stage, stage->invite_a);
+	request.branch = "z9hG4bKsecond-path";
+	stage_run(stage, 20000);
+	stage_skip(stage, PBX);
+	stage_feed(stage, PBX, raw_write_request(storage, &stage->a, &request));
+	stage_take(stage, PBX, "SIP/2.0 482 ");
+	stage_none(stage, GW_1);
+	request.branch = "z9hG4bKanother-user";
+	snprintf(stage->a.target, sizeof(stage->a.target), "sip:4712@192.0.2.2");
+	stage_feed(stage, PBX, raw_write_request(storage, &stage->a, &request));
+	stage_answer(stage, GW_1, stage_take(stage, GW_1, "INVITE sip:4712@"), 486, "tag-of-c",
+		     NULL);
+	stage_run(stage, 12000);
+	request.branch = "z9hG4bKthird-path";
+	snprintf(stage->a.target, sizeof(stage->a.target), "sip:4711@192.0.2.2");
+	stage_skip(stage, GW_1);
+	stage_feed(stage, PBX, raw_write_request(storage, &stage->a, &request));
+	stage_answer(stage, GW_1, stage_take(stage, GW_1, "INVITE sip:4711@"), 486, "tag-of-d",
+		     NULL);
+	assert_int_equal(stage->records, 3);
+	stage_end(&stage);
+}
+
 /* The relay is away at each of its questions. */
 static void relay_is_away(void **state)
 {
@@ -616,6 +654,7 @@ int main(void)
 		cmocka_unit_test(bye_of_the_caller_while_ringing),
 		cmocka_unit_test(bye_of_the_callee_while_ringing),
 		cmocka_unit_test(merged_request),
+		cmocka_unit_test(merged_later),
 		cmocka_unit_test(relay_is_away),
 		cmocka_unit_test(stray_follows_the_route),
 		cmocka_unit_test(codecs_of_the_targets),

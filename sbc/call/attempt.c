@@ -286,7 +286,28 @@ static void send_invite(struct call *call, const struct turn *turn, struct slice
 				    err == ERR_REFUSED ? "leak_blocked" : "no_memory");
 		return;
 	}
+	call->patient = false;
 	call_timer_start(call, TIMER_NO_RESPONSE, turn, leg_trunk(call, 1)->no_answer_ms);
+}
+
+/* Nothing came, and there is somebody else to try. Else the last target gets more time: one lossy path
+ * swallows four INVITEs in a row (2 % of calls at 20 % loss), not six. What is known of the gateway is
+ * told at once: those who have others to try shall not wait for it. */
+void call_silent(struct call *call, const struct turn *turn)
+{
+	bool last = call->destination_next == call->destination_count &&
+		    call->target_next == call->target_count;
+
+	if (last && !call->patient) {
+		call->patient = true;
+		call_saw_failure(call, turn, "no_response");
+		call_timer_start(call, TIMER_NO_RESPONSE, turn,
+				 (CALL_LAST_PATIENCE - 1) *
+					 (uint64_t)leg_trunk(call, 1)->no_answer_ms);
+		return;
+	}
+	call_abandon_invite(call, turn, SLICE_NONE);
+	call_attempt_failed(call, turn, 408, "no_response");
 }
 
 void call_offer_ready(struct call *call, const struct turn *turn)
@@ -367,7 +388,9 @@ static void attempt_failed(struct call *call, const struct turn *turn, uint16_t 
 	bool local = !answered && code != 0 && !slice_eq(slice_text(reason), SLICE("ring_timeout"));
 	const struct conf_trunk *trunk = leg_trunk(call, 1);
 
-	call_saw_failure(call, turn, reason);
+	if (!call->patient)
+		call_saw_failure(call, turn, reason);
+	call->patient = false;
 	call_timer_stop(call, TIMER_NO_RESPONSE);
 	call_timer_stop(call, TIMER_RING);
 	call->exchange.client_txn = HANDLE_NONE;

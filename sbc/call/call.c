@@ -232,8 +232,7 @@ void calls_on_timer(struct calls *calls, const struct turn *turn, struct timer *
 	ensure(call);
 	switch ((enum call_timer)(timer->kind - calls->config.timer_kind)) {
 	case TIMER_NO_RESPONSE:
-		call_abandon_invite(call, turn, SLICE_NONE);
-		call_attempt_failed(call, turn, 408, "no_response");
+		call_silent(call, turn);
 		break;
 	case TIMER_RING:
 		if (call->state == CALL_ANSWERED) {

@@ -18,6 +18,7 @@
 #define CALL_PROVISIONAL_MS 60000u    /* RFC 3261 13.3.1.1: a 1xx each minute */
 #define CALL_TRYING_MS 150u           /* 17.2.1: a 100 unless another answer comes in 200 ms */
 #define CALL_ACK_WAIT_MS (64 * SIP_T1_MS)
+#define CALL_LAST_PATIENCE 4u         /* times the silence after which another target would be tried */
 #define CALL_MERGE_MS (64 * SIP_T1_MS) /* timers H and L: how long a transaction may last (17.2.1) */
 
 enum call_state {
@@ -30,7 +31,7 @@ enum call_state {
 };
 
 enum call_timer {
-	TIMER_NO_RESPONSE, /* no 1xx from this target: the next one */
+	TIMER_NO_RESPONSE, /* no 1xx from this target: the next one, or some patience */
 	TIMER_RING,        /* Timer C and the trunk's patience */
 	TIMER_TRYING,      /* nothing was answered yet: 100 (RFC 3261 17.2.1) */
 	TIMER_PROVISIONAL, /* repeat the 1xx */
@@ -178,6 +179,7 @@ struct call {
 	struct kept_text carried_room;
 	uint8_t challenges;  /* that the present target was answered already */
 	uint16_t last_code;  /* best failure so far, for the caller */
+	bool patient;        /* the last target was silent once; that was told */
 	bool last_resort;    /* no target was open when it began: all are tried */
 	bool lingers;        /* recorded, a BYE not answered yet */
 	bool listed_merge;
@@ -312,6 +314,7 @@ void call_on_invite_response(struct call *call, const struct turn *turn, const s
 void call_attempt_failed(struct call *call, const struct turn *turn, uint16_t code,
 			 const char *reason);
 void call_offer_ready(struct call *call, const struct turn *turn);
+void call_silent(struct call *call, const struct turn *turn);
 
 /* challenge.c: "Authorization: …" lines that answer a 401 or 407 to a request of ours on this leg, with
  * the trunk's own credentials; empty: it is not to be answered. *answers: of this request so far. */

@@ -484,6 +484,39 @@ static void bye_of_the_callee_while_ringing(void **state)
 	stage_end(&stage);
 }
 
+/* The first gateway has 4 s, the last one four times as long: there is nobody else. */
+static void patience_with_the_last(void **state)
+{
+	struct stage *stage = stage_new();
+	struct slice invite;
+
+	(void)state;
+	stage_invite(stage, SDP_A);
+	stage_run(stage, 3990);
+	stage_none(stage, GW_2);
+	stage_run(stage, 20);
+	stage_take(stage, GW_2, "INVITE ");
+	stage_run(stage, 14000);
+	stage_take(stage, PBX, "SIP/2.0 100 ");
+	stage_none(stage, PBX);
+	for (unsigned repeated = 0; repeated < 4; repeated++) /* at 0.5, 1.5, 3.5 and 7.5 s */
+		stage_take(stage, GW_2, "INVITE ");
+	stage_none(stage, GW_2);
+	stage_run(stage, 2100);
+	stage_take(stage, PBX, "SIP/2.0 408 ");
+	stage_end(&stage);
+	/* and whoever answers in that time is heard */
+	stage = stage_new();
+	snprintf(stage->a.target, sizeof(stage->a.target), "sip:6711@192.0.2.2");
+	stage_invite(stage, SDP_A);
+	invite = stage_take(stage, PICKY, "INVITE ");
+	stage_run(stage, 15000);
+	stage_answer(stage, PICKY, invite, 486, "tag-of-b", NULL);
+	stage_take(stage, PBX, "SIP/2.0 100 ");
+	stage_take(stage, PBX, "SIP/2.0 486 ");
+	stage_end(&stage);
+}
+
 /* 8.2.2.2 */
 static void merged_request(void **state)
 {
@@ -653,6 +686,7 @@ int main(void)
 		cmocka_unit_test(ringing_is_repeated),
 		cmocka_unit_test(bye_of_the_caller_while_ringing),
 		cmocka_unit_test(bye_of_the_callee_while_ringing),
+		cmocka_unit_test(patience_with_the_last),
 		cmocka_unit_test(merged_request),
 		cmocka_unit_test(merged_later),
 		cmocka_unit_test(relay_is_away),

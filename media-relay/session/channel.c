@@ -21,12 +21,12 @@ const char *channel_check(const struct ctl_stream_security *security)
 	return security->ice_count > 0 ? ice_setup_check(&security->ice[0]) : NULL;
 }
 
-enum err session_prepare(struct sessions *sessions, struct side *side,
-			 const struct ctl_stream_set *set)
+enum err session_prepare_channel(struct sessions *sessions, struct side *side,
+				 const struct ctl_stream_set *set)
 {
 	struct handle handle;
 
-	if (set->security_count == 0 || side->channel)
+	if (set->security_count == 0 || set->security->ice_count == 0 || side->channel)
 		return OK;
 	side->channel = pool_take(&sessions->channel_pool, &handle);
 	if (!side->channel)
@@ -62,7 +62,8 @@ static void channel_leave(struct sessions *sessions, struct side *side)
 		latch_reset(&side->flows[i]);
 }
 
-void session_secure(struct sessions *sessions, struct side *side, const struct ctl_stream_set *set)
+void session_set_channel(struct sessions *sessions, struct side *side,
+			 const struct ctl_stream_set *set)
 {
 	const struct ctl_stream_security *security = set->security_count > 0 ? set->security : NULL;
 

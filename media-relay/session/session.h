@@ -65,11 +65,12 @@ struct stream *stream_create(struct sessions *sessions, struct session *session,
  * latch, unless CTL_STREAM_RESET. */
 void side_set(struct side *side, const struct ctl_stream_set *set, const struct side_ports *ports,
 	      uint64_t now_ms);
-/* Memory for what a checked message asks of the side's security, while nothing is changed yet. */
-must_use enum err session_prepare(struct sessions *sessions, struct side *side,
-				  const struct ctl_stream_set *set);
-/* After session_prepare and side_set: puts it in force. A message without it ends it. */
-void session_secure(struct sessions *sessions, struct side *side, const struct ctl_stream_set *set);
+/* Memory for what a checked message asks of the side's ICE, while nothing is changed yet. */
+must_use enum err session_prepare_channel(struct sessions *sessions, struct side *side,
+					  const struct ctl_stream_set *set);
+/* After session_prepare_channel and side_set: puts it in force. A message without it ends it. */
+void session_set_channel(struct sessions *sessions, struct side *side,
+			 const struct ctl_stream_set *set);
 /* Forgets ports, remote, latch; figures stay. The caller gave the ports back before. */
 void side_clear(struct side *side);
 void session_set_timeouts(struct sessions *sessions, struct session *session,

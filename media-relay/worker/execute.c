@@ -121,7 +121,7 @@ static enum err plan_ports(struct plan *plan, const struct ctl_stream_set *told,
 static enum err plan_security(struct plan *plan, const struct ctl_stream_set *told,
 			      struct side *side)
 {
-	enum err err = session_prepare(&plan->worker->sessions, side, told);
+	enum err err = session_prepare_channel(&plan->worker->sessions, side, told);
 
 	if (err != OK)
 		plan->wrong = "security: out of memory";
@@ -216,7 +216,7 @@ static void apply_side(struct plan *plan, uint32_t at)
 		}
 	}
 	side_set(side, &plan->set->streams[at], pair ? &ports : NULL, worker->loop->now_ms);
-	session_secure(&worker->sessions, side, &plan->set->streams[at]);
+	session_set_channel(&worker->sessions, side, &plan->set->streams[at]);
 	if (pair && plan->set->streams[at].want_port != 0)
 		worker_recall(worker, side);
 	worker_remember(worker, side);

@@ -56,9 +56,9 @@ static void tell(struct fixture *f, unsigned number, struct ctl_stream_set set)
 	set.side = (uint8_t)number;
 	set.direction = CTL_RECEIVE | CTL_TRANSMIT;
 	assert_null(session_check(&all));
-	assert_int_equal(session_prepare(&f->sessions, side, &set), OK);
+	assert_int_equal(session_prepare_channel(&f->sessions, side, &set), OK);
 	side_set(side, &set, first ? &ports : NULL, f->now_ms);
-	session_secure(&f->sessions, side, &set);
+	session_set_channel(&f->sessions, side, &set);
 	session_set_timeouts(&f->sessions, f->session, 0, 0, f->now_ms);
 }
 

@@ -60,6 +60,7 @@ enum ctl_codec { /* what G.113 knows, and what is common */
 	CTL_CODEC_AMR_WB,
 	CTL_CODEC_OPUS,
 	CTL_CODEC_SPEEX,
+	CTL_CODECS,
 };
 enum ctl_call_state {
 	CTL_CALL_ROUTING = 0, /* no provisional answer yet */

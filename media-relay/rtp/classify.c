@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * What a datagram is. Bytes from anyone: every length is checked before it is followed. */
-#include "media-relay/rtp/rtp.h"
+#include "media-relay/rtp/rtp_priv.h"
 
 #define RTP_VERSION 2u
 #define RTCP_HEADER_BYTES 8u /* with the sender's SSRC */
 #define RTCP_TYPE_FIRST 192u /* RFC 5761 4: 64-95 with the marker bit are RTCP */
 #define RTCP_TYPE_LAST 223u
 #define EXTENSION_BYTES 4u
-
-static uint16_t get_u16(const unsigned char *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t get_u32(const unsigned char *p)
-{
-	return (uint32_t)get_u16(p) << 16 | get_u16(p + 2);
-}
 
 /* RFC 3550 5.1 and 5.3.1. */
 static enum rtp_kind rtp_header_parse(const unsigned char *bytes, size_t len,

@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "lib/ctl/ctl.h"
+#include "media-relay/rtp/rtcp.h"
 
 #define RTP_HEADER_BYTES 12u
 #define RTP_PAYLOAD_TYPE_NONE 255u
@@ -49,6 +51,12 @@ struct rtp_source {
 	uint32_t base_sequence;
 	uint32_t bad_sequence; /* the next one, if the sender jumped */
 	uint64_t received;     /* of this SSRC, since base_sequence */
+	/* Which of the last 64 came: bit i is window_top - i. It stands apart from max_sequence, since
+	 * packets may be counted where no window is kept. */
+	uint64_t window;
+	uint16_t window_top;
+	uint64_t reordered;  /* came after a later one */
+	uint64_t duplicated; /* came again within the window */
 	/* jitter (A.8) */
 	bool has_transit;
 	uint32_t clock_hz;
@@ -85,6 +93,22 @@ bool rtp_police_accept(struct rtp_police *police, size_t len, uint64_t now_us);
 /* The clock of a static payload type (RFC 3551 table 4 and 5); 8000 where the table has none. */
 uint32_t rtp_static_clock_hz(uint8_t payload_type);
 
-/* An estimate after the E-model (G.107) for G.711 with loss concealment, from loss and jitter alone:
- * the way's delay is not known here and taken as a short one. 100 … 450; 0 when nothing arrived. */
-uint16_t rtp_mos_x100(uint64_t expected, int64_t lost, uint32_t jitter_us);
+/* ---- how it may sound ---- */
+
+/* What the E-model is told; all else has G.107's default values. */
+struct rtp_quality {
+	enum ctl_codec codec;
+	double loss;      /* 0 … 1 */
+	double jitter_ms; /* a receiver's buffer is taken to hold twice of it */
+	double delay_ms;  /* of the network, one way */
+};
+
+/* The codec of a static payload type (RFC 3551 table 4). */
+enum ctl_codec rtp_static_codec(uint8_t payload_type);
+
+/* G.107 section 7: R, 0 … 93.2. */
+double rtp_rating(const struct rtp_quality *quality);
+/* The same from the model's own terms: absolute one-way delay, Ie, Bpl and random loss. */
+double rtp_emodel(double delay_ms, double ie, double bpl, double loss_percent);
+/* Annex B: R to the mean opinion, 100 … 450. */
+uint16_t rtp_mos_x100(double rating);

@@ -8,6 +8,7 @@
 #define SEQUENCE_MOD (UINT32_C(1) << 16)
 #define MAX_DROPOUT 3000u  /* A.1 */
 #define MAX_MISORDER 100u  /* A.1 */
+#define WINDOW_BITS 64
 
 static uint64_t current_expected(const struct rtp_source *source)
 {
@@ -29,6 +30,29 @@ static void source_restart(struct rtp_source *source, uint32_t ssrc, uint16_t se
 	source->cycles = 0;
 	source->received = 0;
 	source->has_transit = false;
+	source->window = 1;
+	source->window_top = sequence;
+}
+
+/* Late and not seen yet: reordered. Seen: a duplicate. Later than the window reaches: reordered, which
+ * is the likelier. */
+static void source_order(struct rtp_source *source, uint16_t sequence)
+{
+	int ahead = (int16_t)(sequence - source->window_top);
+
+	if (ahead > 0) {
+		source->window = ahead < WINDOW_BITS ? source->window << ahead | 1 : 1;
+		source->window_top = sequence;
+		return;
+	}
+	if (-ahead >= WINDOW_BITS) {
+		source->reordered++;
+	} else if (source->window >> -ahead & 1) {
+		source->duplicated++;
+	} else {
+		source->window |= UINT64_C(1) << -ahead;
+		source->reordered++;
+	}
 }
 
 /* A.1 update_seq. False: a jump that waits to be confirmed by the next packet; not counted. */
@@ -47,7 +71,10 @@ static bool source_sequence(struct rtp_source *source, uint16_t sequence)
 		}
 		/* Two in a row: the sender started anew without saying so. */
 		source_restart(source, source->ssrc, sequence);
+		source->received++;
+		return true;
 	} /* else: a duplicate, or late */
+	source_order(source, sequence);
 	source->received++;
 	return true;
 }
@@ -89,8 +116,10 @@ void rtp_source_count(struct rtp_source *source, const struct rtp_header *header
 	} else {
 		counted = source_sequence(source, header->sequence);
 	}
+	if (clock_hz == 0)
+		return;
 	source->payload_type = header->payload_type;
-	if (counted && clock_hz != 0)
+	if (counted)
 		source_jitter(source, header->timestamp, arrival_us, clock_hz);
 }
 
@@ -122,6 +151,27 @@ uint32_t rtp_source_jitter_us(const struct rtp_source *source)
 		return 0;
 	us = (uint64_t)source->jitter16 * 1000000u / 16u / source->clock_hz;
 	return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+enum ctl_codec rtp_static_codec(uint8_t payload_type)
+{
+	switch (payload_type) {
+	case 0: /* PCMU */
+	case 8: /* PCMA */
+		return CTL_CODEC_G711;
+	case 2: /* reserved since RFC 3551, still used */
+		return CTL_CODEC_G726;
+	case 3:
+		return CTL_CODEC_GSM;
+	case 4:
+		return CTL_CODEC_G723;
+	case 9:
+		return CTL_CODEC_G722;
+	case 18:
+		return CTL_CODEC_G729;
+	default:
+		return CTL_CODEC_OTHER;
+	}
 }
 
 uint32_t rtp_static_clock_hz(uint8_t payload_type)

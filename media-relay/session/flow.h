@@ -69,6 +69,7 @@ struct side {
 	struct side_counters counters;
 	struct rtp_source source;
 	struct channel *channel; /* ICE; NULL: none */
+	struct rtcp_peer peer; /* what its RTCP says of what it gets from us */
 	bool watched;           /* something is expected to arrive: timeouts run */
 	bool told;              /* the event for this silence was given */
 	uint64_t watch_since_ms;

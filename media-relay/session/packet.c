@@ -72,6 +72,7 @@ static enum packet_verdict stage_count(struct packet *packet)
 
 	if (packet->kind == RTP_CONTROL) {
 		side->counters.rtcp_received++;
+		report_read(packet);
 		return PACKET_FORWARD;
 	}
 	side->counters.packets_received++;

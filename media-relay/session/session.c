@@ -163,8 +163,9 @@ static const char *stream_check(const struct ctl_stream_set *set)
 		return "a remote is one host";
 	for (uint32_t i = 0; i < set->payloads_count; i++)
 		if (set->payloads[i].payload_type > 127 || set->payloads[i].clock_hz > 1000000 ||
-		    set->payloads[i].kind > CTL_PAYLOAD_EVENT)
-			return "payload types are 0 to 127, clocks at most 1 MHz";
+		    set->payloads[i].kind > CTL_PAYLOAD_EVENT ||
+		    set->payloads[i].codec >= CTL_CODECS)
+			return "payload types are 0 to 127, clocks at most 1 MHz, codecs known";
 	return NULL;
 }
 
@@ -281,35 +282,4 @@ void session_set_lease(struct sessions *sessions, struct session *session,
 	}
 	session->lease = lease;
 	session_arm(sessions, session);
-}
-
-void side_stats(const struct side *side, uint64_t now_ms, uint64_t now_unix_ms,
-		struct ctl_stream_stats *ret)
-{
-	const struct flow *rtp = &side->flows[COMPONENT_RTP];
-	const struct side_counters *counters = &side->counters;
-
-	*ret = (struct ctl_stream_stats){
-		.stream = side->stream->number,
-		.side = side->number,
-		.local = rtp->local,
-		.remote = rtp->remote,
-		.packets_received = counters->packets_received,
-		.bytes_received = counters->bytes_received,
-		.packets_sent = counters->packets_sent,
-		.bytes_sent = counters->bytes_sent,
-		.rtcp_received = counters->rtcp_received,
-		.rtcp_sent = counters->rtcp_sent,
-		.packets_dropped = counters->packets_dropped,
-		.packets_lost = rtp_source_lost(&side->source),
-		.packets_expected = rtp_source_expected(&side->source),
-		.jitter_us = rtp_source_jitter_us(&side->source),
-		.payload_type = side->source.payload_type,
-		.ssrc = side->source.ssrc,
-	};
-	if (rtp->latch.locked)
-		ret->learned = rtp->latch.source;
-	if (side->last_packet_ms != 0)
-		ret->last_packet_unix_ms = now_unix_ms - (now_ms - side->last_packet_ms);
-	ret->mos_x100 = rtp_mos_x100(ret->packets_expected, ret->packets_lost, ret->jitter_us);
 }

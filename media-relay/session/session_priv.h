@@ -18,3 +18,6 @@ bool session_note_pop(struct sessions *sessions, struct session_event *ret);
 
 /* Lets the session's timer run for whatever comes first now. */
 void session_arm(struct sessions *sessions, struct session *session);
+
+/* Takes what an accepted RTCP packet says. */
+void report_read(const struct packet *packet);

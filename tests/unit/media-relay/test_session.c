@@ -452,6 +452,73 @@ static void stats_of_a_side(void **state)
 	assert_int_equal(stats.packets_sent, 10);
 }
 
+static void control_arrives(struct fixture *f, unsigned number, const char *source,
+			    const unsigned char *bytes, size_t len)
+{
+	struct packet packet = { .flow = &f->stream->sides[number].flows[COMPONENT_RTCP],
+				 .bytes = bytes,
+				 .len = len,
+				 .source = at(source),
+				 .now_ms = f->now_ms,
+				 .arrival_us = f->now_ms * 1000 };
+
+	assert_int_equal(session_packet(&packet), PACKET_FORWARD);
+}
+
+/* The reports are end to end; what they tell of is one side's way each. Side 0's SR leaves for side 1
+ * at once; side 1 answers it 530 ms later and says that it held it for 500 ms. */
+static void reports_are_kept_apart(void **state)
+{
+	static const unsigned char sender[] = { 0x80, 200, 0, 6, 0, 0, 0, 1, 9, 9, 0x12, 0x34, 0x56,
+						0x78, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+	static const unsigned char receiver[] = {
+		0x82, 201, 0, 13, 0, 0, 0, 2,
+		0, 0, 0, 99, 0x20, 0, 0, 77, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0,
+		0, 0, 0, 1, 0x20, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 240, 0x12, 0x34, 0x56, 0x78,
+		0, 0, 0x80, 0,
+	};
+	struct fixture *f = *state;
+	struct ctl_stream_stats stats;
+
+	for (uint16_t i = 0; i < 10; i++)
+		assert_int_equal(arrives(f, 0, ME, 1, i), GOOD);
+	control_arrives(f, 0, "192.0.2.1:4001", sender, sizeof(sender));
+	f->now_ms += 530;
+	control_arrives(f, 1, "198.51.100.1:5001", receiver, sizeof(receiver));
+	side_stats(&f->stream->sides[1], f->now_ms, 1700000000000, &stats);
+	assert_int_equal(stats.round_trip_us, 30000);
+	assert_true(stats.reported);
+	assert_int_equal(stats.reported_lost, 4); /* of what it gets; the stranger 99 is passed over */
+	assert_int_equal(stats.reported_jitter_us, 30000);
+	assert_int_equal(stats.packets_lost, 0);
+	assert_int_equal(stats.jitter_us, 0);
+	side_stats(&f->stream->sides[0], f->now_ms, 1700000000000, &stats);
+	assert_int_equal(stats.round_trip_us, 0);
+	assert_false(stats.reported);
+	assert_int_equal(stats.packets_lost, 0);
+}
+
+/* The same loss is worse for a codec that bears it less. */
+static void opinion_by_codec(void **state)
+{
+	struct ctl_relay_payload payload = { .payload_type = 0, .clock_hz = 8000 };
+	struct ctl_stream_set set = { .remote_rtp = at(ME), .payloads = &payload,
+				      .payloads_count = 1 };
+	struct fixture *f = *state;
+	struct ctl_stream_stats stats;
+
+	for (uint16_t i = 0; i < 100; i++, f->now_ms += 20)
+		if (i % 20 != 5)
+			assert_int_equal(arrives(f, 0, ME, 1, i), GOOD);
+	tell(f, 0, set);
+	side_stats(&f->stream->sides[0], f->now_ms, 1700000000000, &stats);
+	assert_in_range(stats.mos_x100, 380, 390); /* R 93.2 - 1.5 - 15.8 = 75.9 */
+	payload.codec = CTL_CODEC_G729;
+	tell(f, 0, set);
+	side_stats(&f->stream->sides[0], f->now_ms, 1700000000000, &stats);
+	assert_in_range(stats.mos_x100, 318, 328); /* R 93.2 - 1.5 - 28.5 = 63.2 */
+}
+
 /* A second's worth of G.711 at once is a network that held packets back; more is a flood. */
 static void a_flood_is_let_through_at_the_rate(void **state)
 {
@@ -584,6 +651,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_restart_forgets_who_was_learned_for_another_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_restart_goes_on_waiting, setup, teardown),
+		cmocka_unit_test_setup_teardown(reports_are_kept_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(opinion_by_codec, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flood_is_let_through_at_the_rate, setup, teardown),
 	};
 

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ * Reading RTCP. A part may be shorter than its type asks for (RFC 3550 A.2 checks no more than the
+ * lengths), so every reader looks at it again. */
+#include "media-relay/rtp/rtcp.h"
+
+#include "lib/base/ensure.h"
+#include "media-relay/rtp/rtp_priv.h"
+
+#define PART_HEADER_BYTES 4u
+#define SENDER_BYTES 28u /* header, SSRC, sender info */
+#define RECEIVER_BYTES 8u
+#define REPORT_BYTES 24u
+#define ROUND_TRIP_MAX_US 30000000u /* longer is no way that a call can use, but a wrong clock */
+
+bool rtcp_next(const unsigned char **bytes, size_t *len, struct rtcp_part *ret)
+{
+	const unsigned char *p = *bytes;
+	size_t part_len;
+
+	if (*len < PART_HEADER_BYTES)
+		return false;
+	part_len = 4u * ((size_t)get_u16(p + 2) + 1);
+	if (part_len > *len)
+		return false;
+	*ret = (struct rtcp_part){
+		.type = p[1], .count = p[0] & 0x1fu, .bytes = p, .len = part_len
+	};
+	*bytes += part_len;
+	*len -= part_len;
+	return true;
+}
+
+bool rtcp_sender_time(const struct rtcp_part *part, uint32_t *ret_ntp_middle)
+{
+	if (part->type != RTCP_SR || part->len < SENDER_BYTES)
+		return false;
+	*ret_ntp_middle = get_u32(part->bytes + 10);
+	return true;
+}
+
+/* 24 bits, two's complement. */
+static int32_t get_lost(const unsigned char *p)
+{
+	return (int32_t)((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8) / 256;
+}
+
+bool rtcp_report(const struct rtcp_part *part, unsigned i, struct rtcp_report *ret)
+{
+	size_t at = part->type == RTCP_SR ? SENDER_BYTES : RECEIVER_BYTES;
+	const unsigned char *p;
+
+	if ((part->type != RTCP_SR && part->type != RTCP_RR) || i >= part->count)
+		return false;
+	at += (size_t)i * REPORT_BYTES;
+	if (part->len < at + REPORT_BYTES)
+		return false;
+	p = part->bytes + at;
+	*ret = (struct rtcp_report){
+		.ssrc = get_u32(p),
+		.lost = get_lost(p + 5),
+		.jitter = get_u32(p + 12),
+		.last_sr = get_u32(p + 16),
+		.delay_since_sr = get_u32(p + 20),
+	};
+	return true;
+}
+
+void rtcp_peer_sent(struct rtcp_peer *peer, uint32_t ntp_middle, uint64_t now_us)
+{
+	peer->sent[peer->sent_at % RTCP_SENT_MAX].ntp_middle = ntp_middle;
+	peer->sent[peer->sent_at % RTCP_SENT_MAX].sent_us = now_us;
+	peer->sent_at++;
+}
+
+/* RFC 3550 6.4.1 with our own clock on both ends: arrival - departure - DLSR. */
+static void measure(struct rtcp_peer *peer, const struct rtcp_report *report, uint64_t now_us)
+{
+	uint64_t held_us = (uint64_t)report->delay_since_sr * 1000000u >> 16;
+
+	for (unsigned i = 0; i < RTCP_SENT_MAX; i++) {
+		uint64_t sent_us = peer->sent[i].sent_us;
+		uint64_t took_us;
+
+		if (sent_us == 0 || peer->sent[i].ntp_middle != report->last_sr)
+			continue;
+		took_us = now_us - sent_us - held_us;
+		if (sent_us + held_us > now_us || took_us > ROUND_TRIP_MAX_US)
+			return;
+		if (peer->round_trip_us == 0)
+			peer->round_trip_us = (uint32_t)took_us;
+		else
+			peer->round_trip_us =
+				(uint32_t)((7 * (uint64_t)peer->round_trip_us + took_us) / 8);
+		if (peer->round_trip_us == 0)
+			peer->round_trip_us = 1; /* known, and below a microsecond */
+		return;
+	}
+}
+
+void rtcp_peer_report(struct rtcp_peer *peer, const struct rtcp_report *report, uint32_t clock_hz,
+		      uint64_t now_us)
+{
+	uint64_t jitter_us = (uint64_t)report->jitter * 1000000u / (clock_hz ? clock_hz : 8000u);
+
+	peer->reported = true;
+	peer->reported_lost = report->lost;
+	peer->reported_jitter_us = jitter_us > UINT32_MAX ? UINT32_MAX : (uint32_t)jitter_us;
+	if (report->last_sr != 0)
+		measure(peer, report, now_us);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ * Reports as bytes written by hand from RFC 3550 6.4, and the example of its figure 2. */
+#include "tests/support/unit.h"
+
+#include "lib/base/ensure.h"
+#include "media-relay/rtp/rtp.h"
+
+/* An SR with one report, an SDES, a BYE. */
+static const unsigned char compound[] = {
+	0x81, 200, 0, 12, 0, 0, 0, 7,          /* SR of 7 */
+	0xb4, 0x4d, 0xb7, 0x05, 0x20, 0, 0, 0, /* NTP */
+	0, 0, 0x12, 0x34, 0, 0, 0, 50, 0, 0, 0x1f, 0x40,
+	0, 0, 0, 9, 0x40, 0xff, 0xff, 0xfe, 0, 0, 0x10, 1, /* about 9: -2 lost */
+	0, 0, 0, 80, 0xb7, 0x10, 0x80, 0, 0, 5, 0x40, 0,
+	0x81, 202, 0, 3, 0, 0, 0, 7, 1, 3, 'a', '@', 'b', 0, 0, 0,
+	0x81, 203, 0, 1, 0, 0, 0, 7,
+};
+
+static void parts(void **state)
+{
+	const unsigned char *bytes = compound;
+	size_t len = sizeof(compound);
+	struct rtcp_report report;
+	struct rtcp_part part;
+	uint32_t ntp_middle;
+
+	(void)state;
+	assert_true(rtcp_next(&bytes, &len, &part));
+	assert_int_equal(part.type, RTCP_SR);
+	assert_int_equal(part.len, 52);
+	assert_true(rtcp_sender_time(&part, &ntp_middle));
+	assert_int_equal(ntp_middle, 0xb7052000);
+	assert_true(rtcp_report(&part, 0, &report));
+	assert_int_equal(report.ssrc, 9);
+	assert_int_equal(report.lost, -2);
+	assert_int_equal(report.jitter, 80);
+	assert_int_equal(report.last_sr, 0xb7108000);
+	assert_int_equal(report.delay_since_sr, 0x54000);
+	assert_false(rtcp_report(&part, 1, &report));
+	assert_true(rtcp_next(&bytes, &len, &part));
+	assert_int_equal(part.type, RTCP_SDES);
+	assert_false(rtcp_sender_time(&part, &ntp_middle));
+	assert_false(rtcp_report(&part, 0, &report));
+	assert_true(rtcp_next(&bytes, &len, &part));
+	assert_int_equal(part.type, RTCP_BYE);
+	assert_false(rtcp_next(&bytes, &len, &part));
+	assert_int_equal(len, 0);
+}
+
+/* A count that says more than the length holds. */
+static void too_short(void **state)
+{
+	static const unsigned char receiver[] = { 0x9f, 201, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2 };
+	static const unsigned char sender[] = { 0x81, 200, 0, 1, 0, 0, 0, 1 };
+	const unsigned char *bytes = receiver;
+	size_t len = sizeof(receiver);
+	struct rtcp_report report;
+	struct rtcp_part part;
+	uint32_t ntp_middle;
+
+	(void)state;
+	assert_true(rtcp_next(&bytes, &len, &part));
+	assert_false(rtcp_report(&part, 0, &report));
+	bytes = sender;
+	len = sizeof(sender);
+	assert_true(rtcp_next(&bytes, &len, &part));
+	assert_false(rtcp_sender_time(&part, &ntp_middle));
+	assert_false(rtcp_report(&part, 0, &report));
+	len = 7;
+	bytes = sender;
+	assert_false(rtcp_next(&bytes, &len, &part));
+}
+
+/* RFC 3550 figure 2: SR at 0xb705:2000 (10:20:30.125 of that second), the report arrives at
+ * 0xb710:8000 with DLSR 5.250 s; the round trip is 6.125 s. */
+static void figure_2(void **state)
+{
+	const uint64_t sr_us = UINT64_C(0xb705) * 1000000 + 125000;
+	const uint64_t rr_us = UINT64_C(0xb710) * 1000000 + 500000;
+	struct rtcp_report report = {
+		.last_sr = 0xb7052000, .delay_since_sr = 0x00054000, .lost = 3, .jitter = 80
+	};
+	struct rtcp_peer peer = { .reported = false };
+
+	(void)state;
+	rtcp_peer_sent(&peer, 0xb7052000, sr_us);
+	rtcp_peer_report(&peer, &report, 8000, rr_us);
+	assert_int_equal(peer.round_trip_us, 6125000);
+	assert_true(peer.reported);
+	assert_int_equal(peer.reported_lost, 3);
+	assert_int_equal(peer.reported_jitter_us, 10000);
+}
+
+static void round_trips(void **state)
+{
+	struct rtcp_report report = { .last_sr = 0 };
+	struct rtcp_peer peer = { .reported = false };
+
+	(void)state;
+	rtcp_peer_report(&peer, &report, 8000, 1000000); /* no SR seen yet */
+	assert_int_equal(peer.round_trip_us, 0);
+	for (uint32_t i = 1; i <= 6; i++) /* the last four are kept */
+		rtcp_peer_sent(&peer, i, i * 1000000);
+	report.last_sr = 2;
+	rtcp_peer_report(&peer, &report, 8000, 7000000);
+	assert_int_equal(peer.round_trip_us, 0);
+	report.last_sr = 5;
+	report.delay_since_sr = 0x20000; /* 2 s, of which one had not passed */
+	rtcp_peer_report(&peer, &report, 8000, 6000000);
+	assert_int_equal(peer.round_trip_us, 0);
+	report.delay_since_sr = 0x8000;
+	rtcp_peer_report(&peer, &report, 8000, 5580000); /* 0.5 s held, 80 ms on the way */
+	assert_int_equal(peer.round_trip_us, 80000);
+	rtcp_peer_report(&peer, &report, 8000, 5660000); /* 160: 80 + 80 / 8 */
+	assert_int_equal(peer.round_trip_us, 90000);
+	report.delay_since_sr = 0;
+	rtcp_peer_report(&peer, &report, 8000, 45000000); /* no way takes 40 s */
+	assert_int_equal(peer.round_trip_us, 90000);
+	report.jitter = UINT32_MAX;
+	rtcp_peer_report(&peer, &report, 0, 45000000);
+	assert_true(peer.reported_jitter_us == UINT32_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parts),
+		cmocka_unit_test(too_short),
+		cmocka_unit_test(figure_2),
+		cmocka_unit_test(round_trips),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -7,10 +7,12 @@
 #include "lib/proc/proc.h"
 #include "lib/stats/stats.h"
 #include "media-relay/control/control.h"
+#include "media-relay/fastpath/fastpath.h"
 #include "media-relay/worker/worker.h"
 
 #define IDLE_PAIRS_MAX 16384u
 #define FILES_FOR_OTHERS 512u
+#define KERNEL_FLOWS_MAX 131072u
 
 /* Idle pairs may hold a quarter of the file descriptors, taken over an inside and an outside. */
 static uint32_t idle_open_max(unsigned workers)
@@ -29,6 +31,36 @@ static void on_drain(struct loop *loop, void *owner)
 {
 	(void)loop;
 	control_drain(owner);
+}
+
+/* While we have the rights. What it needs later (a realm on another interface) goes by sockets. */
+static struct fastpath *open_fastpath(const struct proc_start *start, uint32_t sessions)
+{
+	static const enum fast_mode modes[] = {
+		[CONF_FAST_AUTO] = FAST_AUTO, [CONF_FAST_NATIVE] = FAST_NATIVE,
+		[CONF_FAST_TC] = FAST_TC,     [CONF_FAST_GENERIC] = FAST_GENERIC,
+		[CONF_FAST_OFF] = FAST_OFF,
+	};
+	const struct conf *conf = start->conf;
+	const struct conf_provisioning *provisioning = &conf->provisioning;
+	struct ip_addr *addresses = arena_array(start->arena, provisioning->realm_count + 1,
+						sizeof(*addresses));
+	struct fastpath_options options = {
+		.log = start->log,
+		.mode = modes[conf->relay_fast_path],
+		.interfaces = conf->relay_interfaces,
+		.interface_count = conf->relay_interface_count,
+		.addresses = addresses,
+		.capacity = 2 * sessions < KERNEL_FLOWS_MAX ? 2 * sessions : KERNEL_FLOWS_MAX,
+		.lanes = conf->relay_workers,
+	};
+	struct fastpath *fastpath = NULL;
+
+	if (!addresses)
+		return NULL;
+	for (size_t i = 0; i < provisioning->realm_count; i++)
+		addresses[options.address_count++] = provisioning->realms[i].media_address;
+	return fastpath_create(&options, &fastpath) == OK ? fastpath : NULL;
 }
 
 /* Until SIGTERM, or until it was drained. */
@@ -89,6 +121,8 @@ static int run(const struct proc_start *start)
 	options.idle_open_max = idle_open_max(options.workers);
 	err = proc_make_dir(log, conf->run_dir, 0700, conf->user);
 	if (err == OK)
+		options.fastpath = open_fastpath(start, options.capacity);
+	if (err == OK)
 		err = proc_drop_privileges(log, conf->user, false);
 	if (err == OK)
 		err = loop_init(&loop);
@@ -104,6 +138,7 @@ static int run(const struct proc_start *start)
 	stats_destroy(&stats);
 	memory_close(&options.memory);
 	loop_fini(&loop);
+	fastpath_destroy(&options.fastpath);
 	return exit_code;
 }
 

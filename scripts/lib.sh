@@ -7,13 +7,14 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 POLICY=/usr/sbin/policy-rc.d
 POLICY_SAVED=$POLICY.before-sbc
 
-PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev libssl-dev libjansson-dev
+PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev clang libbpf-dev linux-libc-dev
+	libssl-dev libjansson-dev
 	libmicrohttpd-dev libsqlite3-dev libpcre2-dev libc-ares-dev libcmocka-dev
 	python3 curl jq"
 PACKAGES_DEMO="baresip-core"
 PACKAGES_TEST="clang libclang-rt-14-dev llvm sip-tester baresip-core kamailio tshark tcpdump
-	iproute2 python3-jsonschema chromium"
-PACKAGES_BENCH="sip-tester kamailio rtpengine-daemon iproute2"
+	iproute2 ethtool bpftool python3-jsonschema chromium"
+PACKAGES_BENCH="sip-tester kamailio rtpengine-daemon iproute2 ethtool"
 # Packages of test peers that bring a service along.
 PACKAGES_WITH_SERVICE="kamailio rtpengine-daemon"
 

@@ -19,6 +19,9 @@ enum conf_srtp_suite {
 	CONF_AEAD_AES_128_GCM, CONF_AEAD_AES_256_GCM, CONF_SRTP_SUITES,
 };
 enum conf_access_action { CONF_ACCESS_ALLOW, CONF_ACCESS_REJECT, CONF_ACCESS_DROP };
+enum conf_fast_path {
+	CONF_FAST_AUTO, CONF_FAST_NATIVE, CONF_FAST_TC, CONF_FAST_GENERIC, CONF_FAST_OFF
+};
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 
 struct conf_listener {
@@ -156,6 +159,9 @@ struct conf {
 	struct endpoint api_listen; /* default 127.0.0.1:8080 */
 	struct slice user; /* process.user: dropped to by root; default "sbc" if there, or none */
 	uint32_t relay_workers;     /* relay.workers: default 1 */
+	enum conf_fast_path relay_fast_path; /* default auto */
+	struct slice *relay_interfaces; /* relay.interfaces; none: those of the media addresses */
+	size_t relay_interface_count;
 	uint32_t max_calls;         /* limits.calls: default 50000 */
 	uint32_t max_connections;   /* limits.connections: default 4096 */
 	struct endpoint *dns_servers; /* dns.servers; none: the system's */

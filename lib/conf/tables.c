@@ -20,6 +20,7 @@
 static const char *const transport_words[] = { "udp", "tcp", "tls", "ws", "wss", NULL };
 static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
 static const char *const format_words[] = { "text", "json", NULL };
+static const char *const fast_path_words[] = { "auto", "native", "tc", "generic", "off", NULL };
 static const char *const srtp_words[] = { "off", "optional", "required", NULL };
 static const char *const keying_words[] = { "sdes", "dtls", NULL };
 static const char *const ice_words[] = { "off", "lite", NULL };
@@ -267,8 +268,13 @@ static const struct field process_fields[] = {
 };
 static const struct object process_object = { OBJECT(process_fields) };
 
+static const struct field interface_item = { "interface", FIELD_TEXT, .min = 1, .max = 15 };
 static const struct field relay_fields[] = {
 	{ "workers", FIELD_U32, AT(conf, relay_workers), .min = 1, .max = 64, .initial = 1 },
+	{ "fast_path", FIELD_WORD, AT(conf, relay_fast_path), .words = fast_path_words,
+	  .initial_text = "auto" },
+	{ "interfaces", FIELD_LIST, .max = 16,
+	  LIST(interface_item, struct slice, conf, relay_interfaces, relay_interface_count) },
 };
 static const struct object relay_object = { OBJECT(relay_fields) };
 

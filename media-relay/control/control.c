@@ -168,6 +168,7 @@ static enum err create_workers(struct control *control)
 					  .capacity = control->options.capacity,
 					  .idle_open_max = control->options.idle_open_max,
 					  .memory = control->options.memory,
+					  .fastpath = control->options.fastpath,
 					  .fn = on_reply,
 					  .owner = control };
 	enum err err = OK;

@@ -9,6 +9,7 @@
 
 struct control;
 struct memory;
+struct fastpath;
 
 struct control_options {
 	struct loop *loop;
@@ -20,6 +21,7 @@ struct control_options {
 	uint32_t capacity;      /* sessions */
 	uint32_t idle_open_max; /* port pairs of a realm and worker kept open without use */
 	struct memory *memory;  /* what outlives the relay; NULL: nothing does */
+	struct fastpath *fastpath; /* NULL: there is no way through the kernel */
 };
 
 /* The operator asks that no new session is made; asked again, that they are. Once the last one has

@@ -74,6 +74,20 @@ void rtp_source_count(struct rtp_source *source, const struct rtp_header *header
 
 /* Nobody listens for a while: the next packet is as the first one of another SSRC. */
 void rtp_source_suspend(struct rtp_source *source);
+/* Where a source's counting stands, to be taken on elsewhere. */
+struct rtp_standing {
+	uint32_t max_sequence; /* extended: with its cycles */
+	bool has_transit;
+	uint8_t payload_type;
+	uint32_t clock_hz;
+	uint32_t transit;
+	uint32_t jitter16;
+};
+
+void rtp_source_standing(const struct rtp_source *source, struct rtp_standing *ret);
+/* Brings it back, with the number of packets that were counted there; of the same SSRC. */
+void rtp_source_take(struct rtp_source *source, const struct rtp_standing *standing,
+		     uint64_t received);
 
 uint64_t rtp_source_expected(const struct rtp_source *source);
 /* RFC 3550 A.3; below zero when there were more duplicates than losses. */

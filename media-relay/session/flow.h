@@ -59,6 +59,7 @@ struct side {
 	struct side *other;
 	uint8_t number; /* 0 or 1 */
 	bool rtcp_mux;
+	bool plain; /* RTP without SRTP, DTLS or ICE */
 	uint8_t direction; /* CTL_RECEIVE | CTL_TRANSMIT */
 	struct ip_prefix learn_from; /* family none: the told address only */
 	struct flow flows[COMPONENTS];

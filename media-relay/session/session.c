@@ -216,6 +216,7 @@ void side_set(struct side *side, const struct ctl_stream_set *set, const struct 
 		}
 	}
 	side->rtcp_mux = (set->flags & CTL_STREAM_RTCP_MUX) != 0;
+	side->plain = set->security_count == 0;
 	side->direction = set->direction;
 	side->learn_from = prefix_of(&set->learn_from, set->learn_bits);
 	flow_set_remote(&side->flows[COMPONENT_RTP], &set->remote_rtp, reset);

@@ -25,6 +25,24 @@ static struct port_pair *pair_of(const struct flow *rtp)
 	return container_of(port, struct port_pair, ports[0]);
 }
 
+struct way *worker_way_of(const struct flow *rtp)
+{
+	return &pair_of(rtp)->way;
+}
+
+uint8_t worker_flow_dscp(const struct worker *worker, const struct flow *flow)
+{
+	return worker->realms[flow->side->other->realm].pool.dscp;
+}
+
+/* What was told of one side decides on what arrives at either. */
+static void stream_review(struct worker *worker, const struct stream *stream)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (stream->sides[i].flows[COMPONENT_RTP].port)
+			way_review(worker, worker_way_of(&stream->sides[i].flows[COMPONENT_RTP]));
+}
+
 static void side_give_ports(struct worker *worker, struct side *side)
 {
 	struct realm *realm = &worker->realms[side->realm];
@@ -32,6 +50,7 @@ static void side_give_ports(struct worker *worker, struct side *side)
 	if (!side->flows[COMPONENT_RTP].port)
 		return;
 	worker_forget(worker, side);
+	way_close(worker, worker_way_of(&side->flows[COMPONENT_RTP]));
 	port_pool_give(&realm->pool, pair_of(&side->flows[COMPONENT_RTP]), worker->loop->now_ms);
 	side_clear(side);
 	worker_realm_touch(worker, side->realm);
@@ -208,18 +227,22 @@ static void apply_side(struct plan *plan, uint32_t at)
 
 	if (pair) {
 		side_give_ports(worker, side);
+		way_open(&pair->way, &side->flows[COMPONENT_RTP]);
 		for (unsigned i = 0; i < COMPONENTS; i++) {
 			ports.local[i] = pair->ports[i].local;
 			ports.port[i] = &pair->ports[i];
 			io_port_use(&pair->ports[i], &side->flows[i],
 				    worker->realms[ports.realm].pool.dscp);
 		}
+	} else {
+		way_take(worker, worker_way_of(&side->flows[COMPONENT_RTP]));
 	}
 	side_set(side, &plan->set->streams[at], pair ? &ports : NULL, worker->loop->now_ms);
 	session_set_channel(&worker->sessions, side, &plan->set->streams[at]);
 	if (pair && plan->set->streams[at].want_port != 0)
 		worker_recall(worker, side);
 	worker_remember(worker, side);
+	stream_review(worker, side->stream);
 	worker_realm_touch(worker, side->realm);
 }
 
@@ -323,6 +346,28 @@ static void execute_set(struct worker *worker, uint32_t owner, const struct ctl_
 
 /* ---- figures ---- */
 
+static struct way *way_of_side(struct side *side)
+{
+	const struct flow *rtp = &side->flows[COMPONENT_RTP];
+
+	return rtp->port ? worker_way_of(rtp) : NULL;
+}
+
+/* What one side sends is what the other is sent: both are brought up to date first. */
+static void put_stream(struct worker *worker, struct stream *stream, struct ctl_stream_stats ret[2])
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (way_of_side(&stream->sides[i]))
+			way_take(worker, way_of_side(&stream->sides[i]));
+	for (unsigned i = 0; i < 2; i++) {
+		const struct way *way = way_of_side(&stream->sides[i]);
+
+		side_stats(&stream->sides[i], worker->loop->now_ms, worker->loop->now_unix_ms,
+			   &ret[i]);
+		ret[i].way = way && way->in_kernel ? CTL_WAY_KERNEL : CTL_WAY_SOCKET;
+	}
+}
+
 static enum err put_stats(struct worker *worker, const struct session *session,
 			  struct ctl_session_stats *ret)
 {
@@ -333,11 +378,8 @@ static enum err put_stats(struct worker *worker, const struct session *session,
 	if (!streams)
 		return ERR_NOMEM;
 	list_each(node, &session->streams) {
-		struct stream *stream = container_of(node, struct stream, link);
-
-		for (unsigned i = 0; i < 2; i++)
-			side_stats(&stream->sides[i], worker->loop->now_ms,
-				   worker->loop->now_unix_ms, &streams[count++]);
+		put_stream(worker, container_of(node, struct stream, link), &streams[count]);
+		count += 2;
 	}
 	*ret = (struct ctl_session_stats){ .session = session->id,
 					  .streams = streams,

@@ -112,8 +112,12 @@ void worker_on_datagram(void *owner, const struct io_datagram *datagram)
 				 .source = datagram->source,
 				 .now_ms = worker->loop->now_ms,
 				 .arrival_us = datagram->arrival_us };
-	enum packet_verdict verdict = session_packet(&packet);
+	bool rtp = packet.flow->component == COMPONENT_RTP;
+	enum packet_verdict verdict;
 
+	if (rtp)
+		way_before(worker, worker_way_of(packet.flow));
+	verdict = session_packet(&packet);
 	stats_add(stats->row, stats->packets_in, 1);
 	stats_add(stats->row, stats->bytes_in, packet.len);
 	if (packet.latched)
@@ -122,13 +126,15 @@ void worker_on_datagram(void *owner, const struct io_datagram *datagram)
 		verdict = on_signal(worker, &packet);
 	if (verdict == PACKET_CONSUMED)
 		return;
-	if (verdict != PACKET_FORWARD) {
+	if (verdict == PACKET_FORWARD) {
+		io_send(packet.out->port, &packet.out->target, packet.bytes, packet.len);
+		stats_add(stats->row, stats->packets_out, 1);
+		stats_add(stats->row, stats->bytes_out, packet.len);
+	} else {
 		stats_add(stats->row, stats->dropped[verdict], 1);
-		return;
 	}
-	io_send(packet.out->port, &packet.out->target, packet.bytes, packet.len);
-	stats_add(stats->row, stats->packets_out, 1);
-	stats_add(stats->row, stats->bytes_out, packet.len);
+	if (rtp)
+		way_after(worker, worker_way_of(packet.flow), &packet);
 }
 
 static void on_ended(struct worker *worker, struct session *session)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "media-relay/io/io.h"
+#include "media-relay/worker/ways.h"
 
 #define PORTS_REST_MS 5000u
 #define PORTS_ASIDE_MS 30000u /* somebody else has the port: not tried again before */
@@ -20,6 +21,7 @@ enum pair_state {
 struct port_pair {
 	struct list link;
 	struct io_port ports[2];
+	struct way way; /* of what arrives at the even port */
 	uint16_t number; /* the even port */
 	enum pair_state state;
 	bool open;

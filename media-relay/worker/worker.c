@@ -279,6 +279,9 @@ static enum err worker_init(struct worker *worker)
 	worker->sessions.send = worker_send;
 	worker->sessions.send_owner = worker;
 	worker_stats_init(worker);
+	err = ways_init(worker);
+	if (err != OK)
+		return err;
 	loop_set_wheel(worker->loop, &worker->sessions.wheel, worker_on_timers, worker);
 	loop_hook_add(worker->loop, &worker->hook, on_turn_end, worker);
 	return OK;
@@ -296,6 +299,7 @@ static enum err worker_start_thread(struct worker *worker)
 static void worker_fini(struct worker *worker)
 {
 	worker_memory_fini(worker);
+	ways_fini(worker);
 	worker_realms_fini(worker);
 	io_fini(&worker->io);
 	sessions_fini(&worker->sessions);

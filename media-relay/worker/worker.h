@@ -10,6 +10,7 @@
 #include "lib/loop/loop.h"
 #include "lib/stats/stats.h"
 
+struct fastpath;
 struct worker;
 struct memory;
 
@@ -60,6 +61,7 @@ struct worker_options {
 	uint32_t capacity;      /* sessions */
 	uint32_t idle_open_max; /* port pairs of a realm kept open without use */
 	struct memory *memory;  /* of all workers; NULL: none */
+	struct fastpath *fastpath; /* NULL: there is no way through the kernel */
 	worker_reply_fn *fn;
 	void *owner;
 };

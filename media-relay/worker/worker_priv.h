@@ -9,6 +9,7 @@
 #include "media-relay/worker/memory.h"
 #include "media-relay/worker/ports.h"
 #include "media-relay/worker/ring.h"
+#include "media-relay/worker/ways.h"
 #include "media-relay/worker/worker.h"
 
 #define REALM_NAME_BYTES 64u
@@ -52,6 +53,7 @@ struct worker {
 	struct loop_hook hook;
 	struct io io;
 	struct sessions sessions;
+	struct ways ways;
 	struct realm realms[REALM_SLOTS];
 	struct arena_cache cache;
 	struct arena arena; /* of one command */
@@ -71,6 +73,9 @@ struct worker {
 /* Carries out a message; the answer lives in worker->arena. */
 void worker_execute(struct worker *worker, uint32_t owner, const struct ctl_message *message,
 		    struct ctl_message *ret_answer);
+struct way *worker_way_of(const struct flow *rtp);
+/* What its packets are marked with on the way out. */
+uint8_t worker_flow_dscp(const struct worker *worker, const struct flow *flow);
 void worker_fail(struct ctl_message *answer, enum err err, const char *detail);
 void worker_lease(struct worker *worker, const struct worker_command *command);
 /* Gives the ports back and ends it. */

@@ -19,7 +19,7 @@ RANKS = {
     "mgmt-api": {"http": 1, "json": 1, "authz": 2, "store": 2, "api": 3, "ui": 3, "cli": 3},
 }
 # Public headers beside <room>/<room>.h; lib/base has one for each primitive.
-ALSO_PUBLIC = {"lib/ctl": {"peer.h", "journal_format.h"}, "media-relay/session": {"flow.h"}}
+ALSO_PUBLIC = {"lib/ctl": {"peer.h", "journal_format.h"}, "media-relay/session": {"flow.h", "plan.h"}}
 # A system header, and the only rooms that may include it.
 WRAPPED = {
     "microhttpd.h": ("mgmt-api/http",),
@@ -27,6 +27,8 @@ WRAPPED = {
     "sqlite3.h": ("mgmt-api/store",),
     "ares.h": ("sbc/resolve",),
     "curl/curl.h": ("mgmt-api/cli",),
+    "bpf/bpf.h": ("media-relay/fastpath",),
+    "bpf/libbpf.h": ("media-relay/fastpath",),
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 

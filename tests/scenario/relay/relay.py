@@ -31,7 +31,8 @@ def die_with_parent():
 class Relay:
     """Two realms, "in" and "out", on two loopback addresses of this test's own."""
 
-    def __init__(self, network, workers=1, pairs=500, first=24000):
+    def __init__(self, network, workers=1, pairs=500, first=24000, command=(), **relay):
+        self.command = list(command)
         self.folder = tempfile.mkdtemp(prefix="relay-")
         os.chmod(self.folder, 0o755)
         self.inside, self.outside = f"{network}.1", f"{network}.2"
@@ -43,7 +44,7 @@ class Relay:
         with open(self.config, "w", encoding="utf-8") as file:
             json.dump({"node": {"name": "test"}, "log": {"level": "debug"},
                        "state_dir": self.folder + "/state", "run_dir": self.folder + "/run",
-                       "relay": {"workers": workers}, "provisioning": {}}, file)
+                       "relay": dict(relay, workers=workers), "provisioning": {}}, file)
         self.log = os.path.join(self.folder, "log")
         self.process = None
         self.start()
@@ -51,7 +52,8 @@ class Relay:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [os.path.join(BUILD, "media-relay/media-relayd"), "--config", self.config],
+                self.command + [os.path.join(BUILD, "media-relay/media-relayd"), "--config",
+                                self.config],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:

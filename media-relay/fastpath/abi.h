@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ * What the program in the kernel and the relay share: the flow map's key and value, and what is
+ * counted for a flow. A flow is written by the relay only, its count by whoever handles the flow: the
+ * kernel while the flow is in the map, the relay before and after. So a changed MAC address never
+ * costs a counter. Both sides of this header are compiled from here; nothing of it is on a wire. */
+#pragma once
+
+#include <stdint.h>
+
+#define FAST_PAYLOADS 8u
+#define FAST_PAYLOAD_NONE 0xffu
+
+/* What arrives at one local address and port. */
+struct fast_key {
+	uint8_t ip[16]; /* network order; IPv4: the first 4, the rest zero */
+	uint16_t port_be;
+	uint16_t family; /* 4 or 6 */
+};
+
+struct fast_payload {
+	uint8_t in; /* FAST_PAYLOAD_NONE: the list ends here */
+	uint8_t out;
+	uint16_t unused;
+	uint32_t clock_hz; /* 0: no jitter from these packets */
+};
+
+struct fast_flow {
+	uint8_t source_ip[16]; /* who may be heard */
+	uint8_t out_ip[16];    /* from here … */
+	uint8_t target_ip[16]; /* … to there */
+	uint16_t source_port_be;
+	uint16_t out_port_be;
+	uint16_t target_port_be;
+	uint16_t max_bytes; /* of an IP packet, on the way out */
+	uint32_t ssrc_be;
+	uint32_t count;       /* its place in the counts */
+	uint32_t out_ifindex;
+	uint16_t address_delta; /* of the UDP checksum; memory order */
+	uint16_t port_delta;
+	uint8_t mac_to[6];
+	uint8_t mac_from[6];
+	uint8_t traffic_class; /* DSCP and no ECN */
+	uint8_t hop_limit;
+	uint8_t unused[2];
+	struct fast_payload payloads[FAST_PAYLOADS];
+};
+
+/* RFC 3550 A.1 and A.8, as rtp/source.c has them. What A.1 calls a jump is passed up, so `packets`
+ * is `received` too. One cache line. */
+struct fast_count {
+	uint64_t packets;
+	uint64_t bytes; /* of UDP payload */
+	uint64_t last_ns; /* CLOCK_MONOTONIC; 0: none yet */
+	uint32_t max_sequence; /* extended: with its cycles */
+	uint32_t transit;
+	uint32_t jitter16;
+	uint32_t clock_hz; /* that transit and jitter16 are in */
+	uint8_t has_transit;
+	uint8_t payload_type; /* of the last packet */
+	uint8_t pass_one;     /* the next packet goes the slow way, which keeps its neighbours known */
+	uint8_t unused[21];
+};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * A rule as the program wants it. All that never changes while the flow lives is worked out here, so
+ * that a packet costs the kernel one addition per checksum (RFC 1624). */
+#include "media-relay/fastpath/fastpath.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define HOP_LIMIT 64u
+
+static uint16_t fold(uint32_t sum)
+{
+	sum = (sum & 0xffffu) + (sum >> 16);
+	sum = (sum & 0xffffu) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+uint16_t fast_sum(const void *bytes, size_t len)
+{
+	const unsigned char *at = bytes;
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i + 1 < len; i += 2) {
+		uint16_t word;
+
+		memcpy(&word, at + i, sizeof(word));
+		sum += word;
+	}
+	return fold(sum);
+}
+
+uint16_t fast_delta(uint16_t from, uint16_t to)
+{
+	return fold((uint32_t)(uint16_t)~from + to);
+}
+
+static uint16_t sum_ips(const struct ip_addr *a, const struct ip_addr *b)
+{
+	return fold((uint32_t)fast_sum(a->bytes, sizeof(a->bytes)) +
+		    fast_sum(b->bytes, sizeof(b->bytes)));
+}
+
+void fast_flow_fill(const struct fast_rule *rule, struct fast_key *ret_key,
+		    struct fast_flow *ret_flow)
+{
+	uint16_t local_be = htons(rule->local.port);
+	struct fast_flow *flow = ret_flow;
+
+	*ret_key = (struct fast_key){ .port_be = local_be, .family = rule->local.ip.family };
+	memcpy(ret_key->ip, rule->local.ip.bytes, sizeof(ret_key->ip));
+	*flow = (struct fast_flow){
+		.source_port_be = htons(rule->source.port),
+		.out_port_be = htons(rule->out.port),
+		.target_port_be = htons(rule->target.port),
+		.ssrc_be = htonl(rule->ssrc),
+		.traffic_class = (uint8_t)(rule->dscp << 2),
+		.hop_limit = HOP_LIMIT,
+	};
+	memcpy(flow->source_ip, rule->source.ip.bytes, sizeof(flow->source_ip));
+	memcpy(flow->out_ip, rule->out.ip.bytes, sizeof(flow->out_ip));
+	memcpy(flow->target_ip, rule->target.ip.bytes, sizeof(flow->target_ip));
+	flow->address_delta = fast_delta(sum_ips(&rule->source.ip, &rule->local.ip),
+					 sum_ips(&rule->out.ip, &rule->target.ip));
+	flow->port_delta = fold((uint32_t)fast_delta(flow->source_port_be, flow->out_port_be) +
+				fast_delta(local_be, flow->target_port_be));
+	for (unsigned i = 0; i < FAST_PAYLOADS; i++)
+		flow->payloads[i] = i < rule->payload_count ?
+					    rule->payloads[i] :
+					    (struct fast_payload){ .in = FAST_PAYLOAD_NONE };
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * Which way a flow's packets take, and the change from one to the other. The kernel and the stages
+ * may both see packets of a flow around a change, each counts its own, and the sum is what passed:
+ * what the kernel counted is taken over again and again, and once more some time after the flow left
+ * it, when no packet can be on its way there any more. */
+#pragma once
+
+#include "lib/stats/stats.h"
+#include "media-relay/fastpath/fastpath.h"
+#include "media-relay/session/plan.h"
+
+struct worker;
+
+/* Of one RTP port; embedded beside it. Zeroed: sockets. */
+struct way {
+	struct fast_entry entry;
+	struct list link; /* of those in the kernel */
+	struct flow *flow;
+	const char *why; /* of the way it takes; static */
+	uint64_t taken_packets;
+	uint64_t taken_bytes;
+	uint32_t ssrc; /* what the kernel, or `steady`, goes by */
+	uint32_t base_sequence;
+	uint32_t steady; /* packets of one SSRC through the stages, since the flow was last looked at */
+	bool in_kernel;
+};
+
+struct ways {
+	struct fast_lane *lane; /* NULL: there are only sockets */
+	struct list kernel;
+	uint32_t kernel_count;
+	struct list resting; /* places whose last packets may still be counted */
+	struct pool resting_pool;
+	struct loop_timer timer;
+	stats_id kernel_id;
+};
+
+must_use enum err ways_init(struct worker *worker);
+void ways_fini(struct worker *worker);
+
+/* The flow's port is in use, or no more. */
+void way_open(struct way *way, struct flow *flow);
+void way_close(struct worker *worker, struct way *way);
+
+/* Something changed that decides on the way of what arrives at this side: plan anew. */
+void way_review(struct worker *worker, struct way *way);
+/* Figures up to now. */
+void way_take(struct worker *worker, struct way *way);
+
+/* Around the stages of a packet that came by a socket. */
+void way_before(struct worker *worker, struct way *way);
+void way_after(struct worker *worker, struct way *way, const struct packet *packet);

@@ -150,9 +150,13 @@ static enum err keep_party(struct arena *arena, const struct sip_address *addres
 {
 	struct text text;
 
-	text_init_arena(&text, arena, address->display.len + address->uri_text.len + 4);
+	text_init_arena(&text, arena, address->display.len + address->uri_text.len + 6);
 	if (address->display.len > 0) {
-		text_slice(&text, address->display);
+		/* A name beyond ASCII may have come without the quotes that it needs (25.1). */
+		if (address->display.p[0] == '"' || slice_is(address->display, CC_TOKEN | CC_WSP))
+			text_slice(&text, address->display);
+		else
+			sip_write_quoted(&text, address->display);
 		text_char(&text, ' ');
 	}
 	text_char(&text, '<');

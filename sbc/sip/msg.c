@@ -162,6 +162,16 @@ static void field_add(struct reader *reader, enum sip_header id, struct slice na
 	reader->last[id] = msg->field_count;
 }
 
+/* Some senders end a list of parameters with one ';' too many. One alone, at the very end, can mean
+ * nothing else, and is taken away here so that nothing of ours repeats it (RFC 1122 1.2.2). More than
+ * one, or one within, is what RFC 4475 3.1.2.1 wants refused. */
+static struct slice without_last_semicolon(struct slice value)
+{
+	if (value.len > 1 && value.p[value.len - 1] == ';')
+		value = sip_trim_wsp(slice_head(value, value.len - 1));
+	return value;
+}
+
 /* Bytes outside an escaped control are refused; the value is then unfolded if need be. */
 static void field_read(struct reader *reader, const struct line *line)
 {
@@ -184,6 +194,8 @@ static void field_read(struct reader *reader, const struct line *line)
 		fault(reader, SIP_FAULT_MEMORY);
 		return;
 	}
+	if (id == SIP_HDR_VIA || (sip_header_flags[id] & SIP_ADDRESS))
+		value = without_last_semicolon(value);
 	if (line->has_control &&
 	    (!(sip_header_flags[id] & SIP_ADDRESS) || !controls_escaped(value))) {
 		fault(reader, SIP_FAULT_CONTROL_BYTE);

@@ -484,6 +484,24 @@ static void bye_of_the_callee_while_ringing(void **state)
 	stage_end(&stage);
 }
 
+/* A name beyond ASCII without quotes (25.1 wants them) leaves with them, to both sides. */
+static void quotes_names(void **state)
+{
+	struct stage *stage = stage_new();
+	struct slice bye;
+
+	(void)state;
+	raw_copy(stage->a.local, sizeof(stage->a.local),
+		 SLICE("J\xc3\xbcrgen B <sip:1001@pbx.example>"));
+	stage_talk(stage);
+	assert_true(slice_starts(slice_text(stage->b.remote), SLICE("\"J\xc3\xbcrgen B\" <sip:1001@")));
+	stage_request_b(stage, GW_1, "BYE", NULL);
+	bye = stage_take(stage, PBX, "BYE ");
+	assert_true(slice_starts(raw_field(bye, "To"),
+				 SLICE("\"J\xc3\xbcrgen B\" <sip:1001@pbx.example>;tag=tag-of-a")));
+	stage_end(&stage);
+}
+
 /* The first gateway has 4 s, the last one four times as long: there is nobody else. */
 static void patience_with_the_last(void **state)
 {
@@ -687,6 +705,7 @@ int main(void)
 		cmocka_unit_test(bye_of_the_caller_while_ringing),
 		cmocka_unit_test(bye_of_the_callee_while_ringing),
 		cmocka_unit_test(patience_with_the_last),
+		cmocka_unit_test(quotes_names),
 		cmocka_unit_test(merged_request),
 		cmocka_unit_test(merged_later),
 		cmocka_unit_test(relay_is_away),

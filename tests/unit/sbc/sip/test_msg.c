@@ -177,6 +177,14 @@ static const struct verdict_case verdict_cases[] = {
 	CASE(FIRST VIA REST "Contact: <sip:a@b?c=d>\r\n\r\n", 0, false, ""),
 	CASE(FIRST VIA REST "Contact: <sip:a@b>;;;;\r\n\r\n", 400, false, "contact"),
 	CASE(FIRST VIA REST "Contact: <sip:a@b>,\r\n\r\n", 400, false, "contact"),
+	/* one ';' too many, at the end of all */
+	CASE(FIRST VIA REST "Contact: <sip:a@b>;\r\n\r\n", 0, false, ""),
+	CASE(FIRST VIA REST "Contact: <sip:a@b>;;\r\n\r\n", 400, false, "contact"),
+	CASE(FIRST VIA REST "Contact: <sip:a@b>;, <sip:c@d>\r\n\r\n", 400, false, "contact"),
+	CASE(FIRST VIA REST "Contact: ;\r\n\r\n", 400, false, "contact"),
+	CASE(FIRST VIA REST "Contact: \"a <sip:a@b>;\r\n\r\n", 400, false, "contact"),
+	CASE(FIRST VIA "Via: SIP/2.0/UDP a;;\r\n" REST "\r\n", 400, false, "via"),
+	CASE(FIRST VIA "Via: SIP/2.0/UDP a;, SIP/2.0/UDP b\r\n" REST "\r\n", 400, false, "via"),
 	CASE(FIRST VIA REST "Contact: *\r\n\r\n", 0, false, ""),
 	CASE(FIRST VIA REST "Route: nowhere\r\n\r\n", 400, false, "route"),
 	/* bodies */
@@ -194,6 +202,31 @@ static const struct verdict_case verdict_cases[] = {
 	CASE(REPLY VIA FROM "\r\n", 400, true, "to_missing"),
 	CASE("ACK sip:b@example.com SIP/2.0\r\n" VIA REST "\r\n", 400, true, "cseq_method"),
 };
+
+/* What is taken away is gone from all that reads the field, and from what is answered. */
+static void drops_last_semicolons(void **state)
+{
+	struct fixture fixture;
+	const struct sip_msg *msg = &fixture.msg;
+
+	(void)state;
+	fixture_init(&fixture);
+	assert_int_equal(fixture_parse(&fixture,
+				       SLICE("INVITE sip:b@b SIP/2.0\r\n"
+					     "Via: SIP/2.0/UDP 192.0.2.1;rport;branch=z9hG4bKx ; \r\n"
+					     "From: J\xc3\xbcrgen <sip:a@b>;tag=1;\r\n"
+					     "To: sip:b@b;\r\nContact: <sip:a@b:5062>;\r\n"
+					     "Subject: ;\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n")),
+			 OK);
+	assert_slice(msg->via.branch, "z9hG4bKx");
+	assert_slice(sip_value(msg, SIP_HDR_VIA), "SIP/2.0/UDP 192.0.2.1;rport;branch=z9hG4bKx");
+	assert_slice(msg->from.display, "J\xc3\xbcrgen");
+	assert_slice(msg->from_tag, "1");
+	assert_slice(sip_value(msg, SIP_HDR_TO), "sip:b@b");
+	assert_slice(sip_value(msg, SIP_HDR_CONTACT), "<sip:a@b:5062>");
+	assert_slice(sip_value(msg, SIP_HDR_SUBJECT), ";");
+	fixture_fini(&fixture);
+}
 
 static void gives_verdicts(void **state)
 {
@@ -264,6 +297,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_fields),
 		cmocka_unit_test(gives_verdicts),
+		cmocka_unit_test(drops_last_semicolons),
 		cmocka_unit_test(keeps_limits),
 	};
 

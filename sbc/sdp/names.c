@@ -77,6 +77,11 @@ bool sdp_proto_is_rtp(enum sdp_proto proto)
 	return proto != SDP_PROTO_OTHER && proto != SDP_UDPTL;
 }
 
+bool sdp_proto_has_feedback(enum sdp_proto proto)
+{
+	return proto == SDP_RTP_AVPF || proto == SDP_RTP_SAVPF || proto == SDP_DTLS_SAVPF;
+}
+
 enum sdp_kind sdp_kind_find(struct slice text)
 {
 	for (size_t i = 0; i < array_size(kinds); i++)

@@ -344,14 +344,3 @@ const struct sdp_connection *sdp_media_connection(const struct sdp *sdp,
 {
 	return media->connection.given ? &media->connection : &sdp->connection;
 }
-
-bool sdp_attribute_find(const struct sdp_media *media, struct slice name, struct slice *ret_value)
-{
-	for (size_t i = 0; i < media->attribute_count; i++) {
-		if (slice_eq(media->attributes[i].name, name)) {
-			*ret_value = media->attributes[i].value;
-			return true;
-		}
-	}
-	return false;
-}

@@ -101,8 +101,50 @@ must_use enum err sdp_parse(struct arena *arena, struct slice text, const struct
 /* The connection that holds for a media line. */
 const struct sdp_connection *sdp_media_connection(const struct sdp *sdp,
 						  const struct sdp_media *media);
-/* First attribute of this name; false when there is none. */
+/* First attribute of this name; false when there is none. _of: else the session's. */
 bool sdp_attribute_find(const struct sdp_media *media, struct slice name, struct slice *ret_value);
+bool sdp_attribute_of(const struct sdp *sdp, const struct sdp_media *media, struct slice name,
+		      struct slice *ret_value);
+
+/* ---- keys ---- */
+#define SDP_KEY_MAX 46u
+#define SDP_MKI_MAX 128u
+struct sdp_key { /* inline:, RFC 4568 6.1 */
+	uint8_t bytes[SDP_KEY_MAX]; /* master key and salt; whether the length is the suite's is not
+				       looked at */
+	uint8_t len;
+	uint8_t mki_bytes; /* 0: no MKI */
+	uint64_t mki;
+};
+
+struct sdp_crypto {
+	uint32_t tag;
+	struct slice suite;
+	struct sdp_key keys[2];
+	uint8_t key_count;
+	bool unencrypted_rtp;
+	bool unencrypted_rtcp;
+	bool unauthenticated_rtp;
+};
+
+struct sdp_fingerprint {
+	struct slice hash; /* "sha-256", in any case */
+	uint8_t bytes[64];
+	uint8_t len;
+};
+
+enum sdp_setup { SDP_SETUP_NONE, SDP_SETUP_ACTPASS, SDP_SETUP_ACTIVE, SDP_SETUP_PASSIVE,
+		 SDP_SETUP_HOLDCONN };
+
+/* Values of attributes. ERR_SYNTAX; ERR_UNSUPPORTED: fine, but not for us (more than two keys, a key
+ * derivation rate, keys for FEC, a parameter that is not known). *ret untouched then. */
+must_use enum err sdp_crypto_parse(struct slice value, struct sdp_crypto *ret);
+must_use enum err sdp_fingerprint_parse(struct slice value, struct sdp_fingerprint *ret);
+enum sdp_setup sdp_setup_find(struct slice value);
+const char *sdp_setup_text(enum sdp_setup setup);
+/* A user fragment (at least 4) or password (at least 22), RFC 8839 5.4. */
+#define SDP_ICE_TEXT_MAX 256u
+bool sdp_is_ice_text(struct slice value, size_t least);
 
 /* RFC 3264 6.1: what the answerer may say to an offer's direction, at most `want`. */
 enum sdp_direction sdp_direction_answer(enum sdp_direction offered, enum sdp_direction want);
@@ -112,6 +154,8 @@ const char *sdp_direction_text(enum sdp_direction direction);
 /* Static text; "other" for what has no name. */
 const char *sdp_proto_text(enum sdp_proto proto);
 const char *sdp_kind_text(enum sdp_kind kind);
+bool sdp_proto_is_rtp(enum sdp_proto proto);
+bool sdp_proto_has_feedback(enum sdp_proto proto); /* AVPF, SAVPF */
 
 /* RFC 3551 static payload types. False: not one of them. */
 bool sdp_static_codec(uint8_t payload_type, struct sdp_codec *ret);

@@ -24,7 +24,6 @@ bool sdp_is_token(struct slice text);
 /* proto of an m-line: token *("/" token). */
 enum sdp_proto sdp_proto_find(struct slice text);
 enum sdp_kind sdp_kind_find(struct slice text);
-bool sdp_proto_is_rtp(enum sdp_proto proto);
 
 /* An a= line of the session or of reader->media. Attributes that make no sense are as good as
  * unknown ones, which a reader ignores (RFC 8866 5.13): they change nothing. */

@@ -107,11 +107,17 @@ static void try_destination(struct call *call, const struct turn *turn)
 	struct ctl_message *command = NULL;
 	/* The ports were asked for with this target in mind. */
 	bool first = call->attempt_count == 0 && call->target_next == call->offer_target + 1;
+	const struct call_destination *to = &call->destinations[call->destination_next++];
+	const char *barred;
 	enum err err;
 
 	attempt_begin(call, turn);
-	call_media_side(call, 1, &call->destinations[call->destination_next].remote.ip);
-	call->destination_next++;
+	call_media_side(call, 1, &to->remote.ip, to->transport);
+	barred = media_offer_barred(call->media);
+	if (barred) {
+		call_attempt_failed(call, turn, 488, barred);
+		return;
+	}
 	if (call->exchange.late || first) {
 		call_offer_ready(call, turn);
 		return;

@@ -35,6 +35,7 @@ struct calls_config {
 	struct rand *rand;
 	struct policy *policy;
 	struct health *health; /* NULL: every gateway may be tried */
+	const struct media_relay *relay; /* what it can do; NULL: plain RTP. May change */
 	struct hash_key hash_key;
 	struct hash_key worker_key; /* the same for all workers: Call-ID to worker */
 	uint32_t worker;

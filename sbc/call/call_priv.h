@@ -303,10 +303,12 @@ enum err call_carry(struct call *call, const struct turn *turn, unsigned leg,
 struct slice call_reason_copy(const struct turn *turn, const struct sip_msg *msg);
 struct slice call_reason_make(const struct turn *turn, const char *protocol, unsigned cause);
 /* The message is free of the other leg's secrets. */
-bool call_clean(struct call *call, unsigned leg, struct slice bytes);
+bool call_clean(struct call *call, const struct turn *turn, unsigned leg, struct slice bytes);
 
 /* invite.c */
-void call_media_side(struct call *call, unsigned leg, const struct ip_addr *signalling_ip);
+/* from: where the leg's signalling goes; transport: enum sip_transport. */
+void call_media_side(struct call *call, unsigned leg, const struct ip_addr *from,
+		     unsigned transport);
 
 /* attempt.c */
 void call_next_target(struct call *call, const struct turn *turn);

@@ -25,7 +25,7 @@ struct body_out call_join(struct call *call, const struct turn *turn, unsigned l
 		return alone;
 	/* The last look leaves a body with such parts out, so the SDP gets its own. */
 	alone.refused = out.refused;
-	return out.unread && !call_clean(call, leg, sdp) ? alone : out;
+	return out.unread && !call_clean(call, turn, leg, sdp) ? alone : out;
 }
 
 enum err call_carry(struct call *call, const struct turn *turn, unsigned leg,

@@ -161,7 +161,8 @@ static void call_refuse(struct call *call, const struct turn *turn, struct handl
 	call_end(call, turn, "sbc", status, status == 503 ? "failed" : "rejected", cause);
 }
 
-void call_media_side(struct call *call, unsigned leg, const struct ip_addr *signalling_ip)
+void call_media_side(struct call *call, unsigned leg, const struct ip_addr *from,
+		     unsigned transport)
 {
 	const struct conf_trunk *trunk = leg_trunk(call, leg);
 	const struct conf_realm *realm = leg_realm(call, leg);
@@ -171,14 +172,34 @@ void call_media_side(struct call *call, unsigned leg, const struct ip_addr *sign
 		.codecs = trunk->codecs,
 		.codec_count = trunk->codec_count,
 		.nat = trunk->nat,
-		.signalling_ip = *signalling_ip,
+		.signalling_ip = *from,
 		.first_timeout_ms = trunk->media_timeout_s * 1000,
 		.timeout_ms = trunk->media_timeout_s * 1000,
+		.srtp = trunk->srtp,
+		.keying = trunk->keying,
+		.keying_count = trunk->keying_count,
+		.suites = trunk->srtp_suites,
+		.suite_count = trunk->srtp_suite_count,
+		.sdes = trunk->sdes_trusted || transport == SIP_TLS || transport == SIP_WSS,
+		.ice = trunk->ice,
+		.rtcp_mux = trunk->rtcp_mux,
+		.feedback = trunk->feedback,
 	};
 
 	if (realm->media_advertise.len > 0)
 		(void)!ip_parse(realm->media_advertise, &side.shown_ip);
 	media_set_side(call->media, leg, &side);
+}
+
+/* A name may lead to TLS (RFC 3263); what it did lead to is looked at again. */
+static unsigned likely_transport(const struct call *call, const struct route_target *target)
+{
+	const struct conf_gateway *gateway =
+		&call->settings->trunks[target->trunk].conf->gateways[target->gateway];
+
+	return gateway->sips || !(gateway->transport_given || gateway->host_is_ip) ?
+		       SIP_TLS :
+		       (unsigned)gateway->transport;
 }
 
 /* The offer as the first target that may use any of its codecs will see it; those before are passed
@@ -192,7 +213,8 @@ static enum err read_offer(struct call *call, const struct turn *turn, struct sl
 		call->offer_target = i;
 		call->legs[1].trunk = call->targets[i].trunk;
 		call->legs[1].realm = call->settings->trunks[call->legs[1].trunk].realm;
-		call_media_side(call, 1, &(struct ip_addr){ 0 });
+		call_media_side(call, 1, &(struct ip_addr){ 0 },
+				likely_transport(call, &call->targets[i]));
 		err = media_offer_in(call->media, 0, sdp, turn->arena, ret_command, ret_verdict);
 		if (err != ERR_REFUSED || ret_verdict->status != 488)
 			break;
@@ -222,7 +244,10 @@ static bool take_offer(struct call *call, const struct turn *turn, const struct 
 		call_refuse(call, turn, txn, 503, "no_memory");
 		return false;
 	}
-	call_media_side(call, 0, &call->legs[0].dialog.flow.remote.ip);
+	if (calls->config.relay)
+		media_set_relay(call->media, calls->config.relay);
+	call_media_side(call, 0, &call->legs[0].dialog.flow.remote.ip,
+			call->legs[0].dialog.flow.transport);
 	call->exchange.late = err == ERR_NOENT;
 	if (call->exchange.late) {
 		call_next_target(call, turn);

@@ -11,11 +11,30 @@ void call_allow_write(struct text *text)
 	text_lit(text, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE\r\n");
 }
 
-bool call_clean(struct call *call, unsigned leg, struct slice bytes)
+/* Keys come and go with each exchange, so they are looked for as they stand now. */
+static bool shows_keys(struct call *call, const struct turn *turn, unsigned leg,
+		       struct slice bytes)
 {
-	struct slice hit = leak_find(&call->legs[!leg].secrets, bytes);
+	struct slice secrets[4 * LEAK_MAX];
+	size_t count = call->media ? media_secrets(call->media, !leg, turn->arena, secrets,
+						   array_size(secrets)) :
+				     0;
 
-	if (hit.len == 0)
+	for (size_t from = 0; from < count; from += LEAK_MAX) {
+		struct leak_set set = { 0 };
+
+		for (size_t i = from; i < count && i < from + LEAK_MAX; i++)
+			leak_add(&set, secrets[i]);
+		if (leak_find(&set, bytes).len > 0)
+			return true;
+	}
+	return false;
+}
+
+bool call_clean(struct call *call, const struct turn *turn, unsigned leg, struct slice bytes)
+{
+	if (leak_find(&call->legs[!leg].secrets, bytes).len == 0 &&
+	    !shows_keys(call, turn, leg, bytes))
 		return true;
 	call->calls->figures.leaks_blocked++;
 	return false;
@@ -56,15 +75,16 @@ static void write_reply_headers(struct text *text, const struct reply *reply,
 
 /* Ends a message. False: it shows something of the other leg. Parts that cross by the operator's wish
  * are not looked at, and what was written around them was looked at when it was. */
-static bool seal(struct call *call, unsigned leg, struct text *text, const struct body_out *body)
+static bool seal(struct call *call, const struct turn *turn, unsigned leg, struct text *text,
+		 const struct body_out *body)
 {
 	bool clean = true;
 
 	text_slice(text, body->headers);
 	if (body->unread)
-		clean = call_clean(call, leg, text_done(text));
+		clean = call_clean(call, turn, leg, text_done(text));
 	sip_write_body(text, body->type, body->octets);
-	return body->unread ? clean : call_clean(call, leg, text_done(text));
+	return body->unread ? clean : call_clean(call, turn, leg, text_done(text));
 }
 
 void reply_plain(struct calls *calls, const struct turn *turn, struct handle txn,
@@ -118,7 +138,7 @@ bool call_reply(struct call *call, const struct turn *turn, unsigned leg, struct
 			reply->status == 100 ? SLICE_NONE : call->legs[leg].dialog.local_tag,
 			reply->contact);
 	write_reply_headers(&text, reply, &call->legs[leg].self);
-	clean = seal(call, leg, &text, &reply->body);
+	clean = seal(call, turn, leg, &text, &reply->body);
 	if (text.err == OK && clean)
 		return txn_respond(txns, txn, reply->status, text_done(&text), turn->now_ms,
 				   turn->out) == OK;
@@ -167,7 +187,7 @@ enum err call_request(struct call *call, const struct turn *turn, unsigned leg,
 		call_allow_write(&text);
 	}
 	text_slice(&text, request->headers);
-	clean = seal(call, leg, &text, &request->body);
+	clean = seal(call, turn, leg, &text, &request->body);
 	if (text.err != OK)
 		return text.err;
 	/* A BYE says nothing that its peer did not say first; a dialog must end whatever the peer
@@ -207,7 +227,7 @@ static struct slice ack_write(struct call *call, const struct turn *turn, unsign
 	dialog_request_write(&text, &on->dialog, &head);
 	text_slice(&text, on->credentials);
 	sip_write_body(&text, SLICE("application/sdp"), sdp);
-	if (text.err != OK || !call_clean(call, leg, text_done(&text)))
+	if (text.err != OK || !call_clean(call, turn, leg, text_done(&text)))
 		return SLICE_NONE;
 	return text_done(&text);
 }

@@ -45,6 +45,7 @@ struct pending {
 struct link { /* to the relay, one for each worker */
 	struct ctl_client *client;
 	struct ctl_hello hello;
+	struct media_relay can; /* what it said that it can do */
 	struct pool pendings;
 	struct map by_request;
 	uint32_t next_request;

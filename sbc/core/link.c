@@ -127,6 +127,21 @@ static void on_missing(struct worker *worker, const struct ctl_session_missing *
 	}
 }
 
+/* What was agreed stays; the next SDP says what the relay is now. */
+static void on_info(struct link *link, const struct ctl_relay_info *info)
+{
+	struct media_relay can = { .suites = info->srtp_suites };
+
+	if (info->dtls_fingerprint.len > 0 &&
+	    info->dtls_fingerprint.len <= sizeof(can.fingerprint) &&
+	    info->dtls_hash <= CTL_HASH_SHA512) {
+		can.dtls_hash = info->dtls_hash;
+		can.fingerprint_bytes = (uint8_t)info->dtls_fingerprint.len;
+		memcpy(can.fingerprint, info->dtls_fingerprint.p, info->dtls_fingerprint.len);
+	}
+	link->can = can;
+}
+
 static void on_message(void *owner, struct ctl_peer *peer, const struct ctl_message *message)
 {
 	struct worker *worker = owner;
@@ -137,6 +152,10 @@ static void on_message(void *owner, struct ctl_peer *peer, const struct ctl_mess
 	(void)peer;
 	if (message->type == CTL_session_missing) {
 		on_missing(worker, &message->session_missing);
+		return;
+	}
+	if (message->type == CTL_relay_info) {
+		on_info(&worker->link, &message->relay_info);
 		return;
 	}
 	turn = turn_begin(worker);

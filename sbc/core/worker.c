@@ -138,6 +138,7 @@ static enum err worker_init_rooms(struct worker *worker)
 		return err;
 
 	struct calls_config calls = { .wheel = &worker->wheel,
+				      .relay = &worker->link.can,
 				      .cache = worker->cache,
 				      .txns = worker->txns,
 				      .rand = &worker->rand,

@@ -56,6 +56,29 @@ struct payloads {
 	bool seen[128];
 };
 
+/* What G.113 and we tell apart. */
+static const struct {
+	struct slice encoding;
+	enum ctl_codec codec;
+} codecs[] = {
+	{ SLICE_INIT("PCMU"), CTL_CODEC_G711 },	  { SLICE_INIT("PCMA"), CTL_CODEC_G711 },
+	{ SLICE_INIT("G722"), CTL_CODEC_G722 },	  { SLICE_INIT("G729"), CTL_CODEC_G729 },
+	{ SLICE_INIT("G723"), CTL_CODEC_G723 },	  { SLICE_INIT("G726-16"), CTL_CODEC_G726 },
+	{ SLICE_INIT("G726-24"), CTL_CODEC_G726 }, { SLICE_INIT("G726-32"), CTL_CODEC_G726 },
+	{ SLICE_INIT("G726-40"), CTL_CODEC_G726 }, { SLICE_INIT("GSM"), CTL_CODEC_GSM },
+	{ SLICE_INIT("iLBC"), CTL_CODEC_ILBC },	  { SLICE_INIT("AMR"), CTL_CODEC_AMR },
+	{ SLICE_INIT("AMR-WB"), CTL_CODEC_AMR_WB }, { SLICE_INIT("opus"), CTL_CODEC_OPUS },
+	{ SLICE_INIT("speex"), CTL_CODEC_SPEEX },
+};
+
+static uint8_t codec_of(struct slice encoding)
+{
+	for (size_t i = 0; i < array_size(codecs); i++)
+		if (slice_eq_nocase(encoding, codecs[i].encoding))
+			return (uint8_t)codecs[i].codec;
+	return CTL_CODEC_OTHER;
+}
+
 static void add_payloads(struct payloads *payloads, const struct media *media,
 			 const struct media_line *line)
 {
@@ -72,6 +95,7 @@ static void add_payloads(struct payloads *payloads, const struct media *media,
 			.payload_type = codec->payload_type,
 			.clock_hz = codec->clock_hz,
 			.kind = event ? CTL_PAYLOAD_EVENT : CTL_PAYLOAD_MEDIA,
+			.codec = codec_of(codec->encoding),
 		};
 	}
 }
@@ -140,7 +164,9 @@ static bool fill_stream(struct media *media, const struct media_terms *terms, un
 	fill_addresses(media, terms, i, set);
 	stream->asked = true;
 	stream->ended = false;
-	return fill_payloads(media, terms, i, set, turn);
+	turn->wipe |= media->legs[side].config.srtp != CONF_SRTP_OFF;
+	return media_fill_security(media, terms, i, set, turn) &&
+	       fill_payloads(media, terms, i, set, turn);
 }
 
 /* The stream of an m-line; made when it is first asked for. */

@@ -32,8 +32,11 @@ static enum err describe_line(const struct media *media, const struct media_term
 		};
 		if (media->streams[i])
 			infos[side].local = media->streams[i]->local[side];
-		if (said->given)
+		if (said->given && i < said->count) {
 			infos[side].remote = said->lines[i].rtp;
+			if (said->lines[i].keying == MEDIA_SDES)
+				infos[side].suite = said->lines[i].secure->suite;
+		}
 	}
 	return err;
 }
@@ -76,6 +79,8 @@ void media_add_stats(struct ctl_media_info *infos, uint32_t count,
 			infos[i].packets_lost = from->packets_lost;
 			infos[i].jitter_us = from->jitter_us;
 			infos[i].mos_x100 = from->mos_x100;
+			infos[i].way = from->way;
+			infos[i].suite = from->suite;
 		}
 	}
 }

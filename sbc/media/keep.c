@@ -35,20 +35,44 @@ static enum err keep_codecs(struct arena *arena, struct media_line *line)
 	return err;
 }
 
+/* Keys and ICE's credentials, with the texts that belong to them. */
+static enum err keep_secure(struct arena *arena, struct media_line *line)
+{
+	struct media_secure *secure;
+	enum err err;
+
+	if (!line->secure)
+		return OK;
+	secure = arena_new(arena, struct media_secure);
+	if (!secure)
+		return ERR_NOMEM;
+	*secure = *line->secure;
+	line->secure = secure;
+	err = arena_keep(arena, secure->tls_id, &secure->tls_id);
+	if (err == OK)
+		err = arena_keep(arena, secure->ufrag, &secure->ufrag);
+	if (err == OK)
+		err = arena_keep(arena, secure->password, &secure->password);
+	return err;
+}
+
 /* Of a carried line the kind and proto are known names, and its codecs its formats. */
 static enum err keep_line(struct arena *arena, struct media_line *line)
 {
-	enum err err;
+	enum err err = arena_keep(arena, line->mid, &line->mid);
 
-	if (line->carried) {
+	if (err == OK && line->carried) {
 		line->kind_text = SLICE_NONE;
 		line->proto_text = SLICE_NONE;
 		line->format = SLICE_NONE;
-		return keep_codecs(arena, line);
+		err = keep_secure(arena, line);
+		return err == OK ? keep_codecs(arena, line) : err;
 	}
+	line->secure = NULL;
 	line->codecs = NULL;
 	line->codec_count = 0;
-	err = arena_keep(arena, line->kind_text, &line->kind_text);
+	if (err == OK)
+		err = arena_keep(arena, line->kind_text, &line->kind_text);
 	if (err == OK)
 		err = arena_keep(arena, line->proto_text, &line->proto_text);
 	if (err == OK)

@@ -6,6 +6,8 @@
 #define BOTH_SIDES 3u
 #define TERMS_FIRST_BYTES 512u /* beside what is about as long as the offer */
 
+static const struct media_relay no_relay;
+
 struct media *media_create(struct arena *arena, struct arena_cache *cache, size_t quota_bytes,
 			   uint64_t session, struct rand *rand)
 {
@@ -18,8 +20,21 @@ struct media *media_create(struct arena *arena, struct arena_cache *cache, size_
 	media->quota_bytes = quota_bytes;
 	media->session = session;
 	media->rand = rand;
+	media->relay = &no_relay;
 	rand_bytes(rand, &media->key, sizeof(media->key));
 	return media;
+}
+
+void media_set_relay(struct media *media, const struct media_relay *relay)
+{
+	media->relay = relay;
+}
+
+/* Keys may come to lie in what this call's terms hold. */
+static bool holds_keys(const struct media *media)
+{
+	return media->legs[0].config.srtp != CONF_SRTP_OFF ||
+	       media->legs[1].config.srtp != CONF_SRTP_OFF;
 }
 
 /* text_bytes: of the offer, to size memory by. */
@@ -32,9 +47,11 @@ static struct media_terms *terms_open(struct media *media, unsigned offerer, siz
 	if (!*slot)
 		return NULL;
 	**slot = (struct media_terms){ .offerer = (uint8_t)offerer };
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < 2; i++) {
 		arena_init(&(*slot)->arenas[i], media->cache, TERMS_FIRST_BYTES + text_bytes,
 			   media->quota_bytes);
+		(*slot)->arenas[i].wipe = holds_keys(media);
+	}
 	return *slot;
 }
 
@@ -68,6 +85,7 @@ void media_set_side(struct media *media, unsigned side, const struct media_side 
 	}
 	*leg = (struct media_leg){ .config = *config,
 				   .set = true,
+				   .anew = true,
 				   .reset = leg->set && media->in_relay,
 				   .address = moved ? (struct ip_addr){ 0 } : leg->address,
 				   .session_id = rand_u64(media->rand) >> 1 };
@@ -135,6 +153,8 @@ enum err media_offer_in(struct media *media, unsigned side, struct slice sdp_tex
 	if (!media->pending)
 		return ERR_NOMEM;
 	err = media_keep(&media->pending->arenas[0], &said, &media->pending->said[side]);
+	for (unsigned at = 0; err == OK && at < 2; at++)
+		err = media_prepare(media, media->pending, at);
 	if (err == OK)
 		revive(media, media->pending);
 	if (err == OK && media_needs_ports(media, media->pending))
@@ -171,11 +191,21 @@ enum err media_on_ports(struct media *media, const struct ctl_session_ports *por
 	return terms && media_needs_ports(media, terms) ? ERR_STATE : OK;
 }
 
+const char *media_offer_barred(const struct media *media)
+{
+	return media->pending ? media_barred(media, &media->legs[!media->pending->offerer]) : NULL;
+}
+
 struct slice media_offer_out(struct media *media, struct arena *turn)
 {
-	if (!media->pending || media_needs_ports(media, media->pending))
+	struct media_terms *terms = media->pending;
+
+	if (!terms || (media->legs[!terms->offerer].anew &&
+		       media_prepare(media, terms, !terms->offerer) != OK) ||
+	    media_needs_ports(media, terms))
 		return slice_of("", 0);
-	return media_write(media, media->pending, !media->pending->offerer, turn);
+	turn->wipe |= holds_keys(media);
+	return media_write(media, terms, !terms->offerer, turn);
 }
 
 static void answer_drop(struct media_terms *terms)
@@ -198,6 +228,8 @@ enum err media_offer_again(struct media *media, struct arena *turn,
 		return ERR_STATE;
 	answer_drop(terms);
 	other = !terms->offerer;
+	if (media_prepare(media, terms, other) != OK)
+		return ERR_NOMEM;
 	for (unsigned i = 0; i < terms->said[terms->offerer].count; i++)
 		offered += media_line_offered(media, terms, i);
 	if (offered == 0)
@@ -228,10 +260,12 @@ enum err media_answer_in(struct media *media, struct slice sdp_text, struct aren
 		err = media_read_answer(media, &sdp, turn, &said, ret_verdict);
 	if (err != OK)
 		return err;
+	media_answer_differs(media, terms, &said);
 	answer_drop(terms);
 	err = media_keep(&terms->arenas[1], &said, &terms->said[!terms->offerer]);
 	if (err != OK)
 		return err;
+	media_settle_roles(media, terms);
 	terms->answer_hash = hash;
 	terms->told = true;
 	return ask(media, terms, BOTH_SIDES, 0, turn, ret_command);
@@ -241,6 +275,7 @@ struct slice media_answer_out(struct media *media, struct arena *turn)
 {
 	if (!media_answered(media))
 		return slice_of("", 0);
+	turn->wipe |= holds_keys(media);
 	return media_write(media, media->pending, media->pending->offerer, turn);
 }
 

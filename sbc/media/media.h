@@ -15,10 +15,14 @@
  *
  * Payload types pass unchanged both ways, so no mapping is needed even when an answer renumbers a
  * codec: each side receives with the numbers that it announced itself (RFC 3264 6.1).
- */
+ *
+ * Keys: each side has its own, whatever the other one has. What a side offers is taken by that side's
+ * policy and answered in kind; what is offered to it is that policy's own wish. Keys that we made for
+ * a side stay as long as its transport does, and are gone with the terms that hold them. */
 #pragma once
 
 #include "lib/base/rand.h"
+#include "lib/conf/document.h"
 #include "lib/ctl/ctl.h"
 #include "sbc/sdp/sdp.h"
 
@@ -37,6 +41,23 @@ struct media_side {              /* what a trunk and a realm say of one side */
 	struct ip_addr signalling_ip;
 	uint32_t first_timeout_ms;
 	uint32_t timeout_ms;
+	enum conf_srtp srtp;
+	const enum conf_keying *keying; /* accepted; the first that may be used is offered */
+	size_t keying_count;
+	const enum conf_srtp_suite *suites; /* as offered */
+	size_t suite_count;
+	bool sdes; /* its signalling may show keys: it goes over TLS, or the trunk is trusted */
+	enum conf_ice ice;
+	enum conf_rtcp_mux rtcp_mux;
+	bool feedback;
+};
+
+/* What the relay said that it can do beyond plain RTP; all zero: nothing. */
+struct media_relay {
+	uint32_t suites;        /* bits: 1 << enum ctl_srtp_suite */
+	uint8_t dtls_hash;      /* enum ctl_hash; none: no DTLS */
+	uint8_t fingerprint_bytes;
+	uint8_t fingerprint[64]; /* of the certificate that it shows */
 };
 
 struct media_verdict {
@@ -49,6 +70,8 @@ struct media_verdict {
 struct media *media_create(struct arena *arena, struct arena_cache *cache, size_t quota_bytes,
 			   uint64_t session, struct rand *rand);
 void media_fini(struct media *media); /* gives the terms back */
+/* relay: outlives the media; may change while it lives. Not told: it can do nothing but plain RTP. */
+void media_set_relay(struct media *media, const struct media_relay *relay);
 
 /* Sets a side before its first exchange; again for the next target of a failover, which makes that
  * side anew (its o= line, its latch, its ports if the realm is another). */
@@ -60,6 +83,10 @@ void media_set_side(struct media *media, unsigned side, const struct media_side 
 must_use enum err media_offer_in(struct media *media, unsigned side, struct slice sdp_text,
 				 struct arena *turn, struct ctl_message **ret_command,
 				 struct media_verdict *ret_verdict);
+
+/* Why the open offer cannot go on to the side that it is for, as that was set last: a policy that
+ * demands keys which cannot be had. NULL: it can (or no exchange is open). Static, [a-z_]+. */
+const char *media_offer_barred(const struct media *media);
 
 /* The relay's answer to an offer's command. */
 must_use enum err media_on_ports(struct media *media, const struct ctl_session_ports *ports);
@@ -114,6 +141,10 @@ struct ctl_message *media_restore(struct media *media, struct arena *turn);
  * stream and side; figures zero. In `arena`. */
 must_use enum err media_describe(const struct media *media, struct arena *arena,
 				 struct ctl_media_info **ret_infos, uint32_t *ret_count);
+/* What of this side must not be seen on the other one: keys, ICE's credentials and fingerprints of the
+ * exchange that is open and of the terms in force, as SDP writes them. At most `room`, in `turn`. */
+size_t media_secrets(const struct media *media, unsigned side, struct arena *turn,
+		     struct slice *ret_secrets, size_t room);
 /* Figures from the relay written into what media_describe made. */
 void media_add_stats(struct ctl_media_info *infos, uint32_t count,
 		     const struct ctl_session_stats *stats);

@@ -37,6 +37,51 @@ struct media_codec {
 	struct slice fmtp; /* as media_fmtp_clean made it */
 };
 
+enum media_keying { MEDIA_PLAIN, MEDIA_SDES, MEDIA_DTLS };
+
+#define MEDIA_MKI_MAX 8u /* what the relay takes */
+
+/* What a peer says of its keys and of ICE for one line: of several keyings and crypto lines that which
+ * was chosen. */
+struct media_secure {
+	/* SDES: what the peer sends with */
+	uint32_t tag;
+	uint8_t suite; /* enum ctl_srtp_suite */
+	uint8_t key_count;
+	struct sdp_key keys[2];
+	/* DTLS */
+	uint8_t setup; /* enum sdp_setup */
+	uint8_t hash;  /* enum ctl_hash */
+	uint8_t fingerprint_bytes;
+	uint8_t fingerprint[64];
+	struct slice tls_id; /* empty: none */
+	/* ICE */
+	struct slice ufrag; /* empty: not in use */
+	struct slice password;
+};
+
+/* Our keys for one side of one line, one for each suite that was ever needed. */
+struct media_keys {
+	uint16_t made; /* bits: 1 << enum ctl_srtp_suite */
+	uint8_t of[CTL_SRTP_SUITES][CTL_SRTP_KEY_MAX];
+};
+
+#define MEDIA_UFRAG_CHARS 8u     /* 40 bits; RFC 8445 5.3 asks for 24 */
+#define MEDIA_PASSWORD_CHARS 26u /* 130 bits; it asks for 128 */
+
+/* What we say ourselves to one side of one line beside addresses and codecs: in the answer to its
+ * author, in the offer to the other one. */
+struct media_own {
+	bool offered;   /* the line goes on (only the side that is offered to) */
+	uint8_t proto;  /* enum sdp_proto */
+	uint8_t keying; /* enum media_keying */
+	bool rtcp_mux;
+	uint8_t role;   /* enum ctl_dtls_role */
+	uint32_t association;
+	struct media_keys *keys; /* SDES; else NULL */
+	char *ufrag;    /* NULL: no ICE; the password stands behind it */
+};
+
 /* One m-line as its side meant it, hold in all its forms already turned into a direction. */
 struct media_line {
 	uint8_t kind;  /* enum sdp_kind */
@@ -45,6 +90,8 @@ struct media_line {
 	bool carried; /* RTP that we relay; else it is passed on with port 0 */
 	bool elsewhere; /* its address cannot be sent to: learned from the signalling's */
 	bool only_helpers; /* offers events and the like alone (RFC 3264 10.1 has such a line) */
+	bool rtcp_mux; /* offered and allowed here, or answered */
+	uint8_t keying; /* enum media_keying */
 	uint8_t codec_count;
 	uint16_t ptime_ms;
 	uint16_t maxptime_ms;
@@ -52,6 +99,8 @@ struct media_line {
 	struct endpoint rtp; /* family none: nowhere to send to */
 	struct endpoint rtcp;
 	struct media_codec *codecs;
+	struct media_secure *secure; /* NULL: neither keys nor ICE */
+	struct slice mid; /* for its owner alone; empty: none */
 	/* For refusing it in its owner's words (RFC 3264 section 6); shown to nobody else. */
 	struct slice kind_text;
 	struct slice proto_text;
@@ -78,6 +127,7 @@ struct media_terms {
 	bool told; /* the relay was told of the answer */
 	uint64_t answer_hash; /* of the answer's text as received */
 	struct media_said said[2];
+	struct media_own *own[2]; /* of the offer's lines */
 	struct media_sent sent[2];
 };
 
@@ -93,6 +143,7 @@ struct media_stream {
 struct media_leg {
 	struct media_side config;
 	bool set;
+	bool anew; /* set since the open offer was prepared for it */
 	bool reset; /* set anew: the relay is to forget what it learned */
 	struct ip_addr address; /* the relay's, of o= and c=, from this side's first stream on */
 	uint64_t session_id;
@@ -107,12 +158,26 @@ struct media {
 	uint64_t session;
 	struct rand *rand;
 	struct hash_key key;
+	const struct media_relay *relay; /* never NULL */
+	uint32_t associations; /* DTLS, so far */
 	bool in_relay;
 	struct media_leg legs[2];
 	struct media_terms *slots[2]; /* made when first needed: many calls never renegotiate */
 	struct media_terms *current; /* NULL: nothing agreed yet */
 	struct media_terms *pending; /* NULL: no exchange is open */
 	struct media_stream *streams[MEDIA_LINES];
+};
+
+/* What is at hand while a peer's SDP is read. */
+struct media_reading {
+	const struct media *media;
+	const struct sdp *sdp;
+	unsigned side;
+	struct arena *turn;
+	const struct media_own *own;     /* NULL: this is an offer; else what its lines answer */
+	const struct media_own *offered; /* the present line's */
+	const char *why; /* of the last m-line that was not taken; NULL: none */
+	bool keyless;    /* one was not taken for want of keys */
 };
 
 /* read.c: what `side` said, borrowing from the text; ERR_REFUSED with the reason when none of its
@@ -132,9 +197,40 @@ bool media_allows(const struct media_leg *leg, struct slice encoding);
 bool media_codec_is_media(const struct media_codec *codec);
 uint16_t media_meaning(const struct media_codec *codec);
 
+/* Something of the line may be offered to this side. */
+bool media_line_allowed(const struct media_leg *leg, const struct media_line *line);
 /* Will line i be offered to the other side, and is it (as far as answered) in use? */
 bool media_line_offered(const struct media *media, const struct media_terms *terms, unsigned i);
 bool media_line_live(const struct media *media, const struct media_terms *terms, unsigned i);
+
+/* keys_read.c: the line's keying, RTCP multiplexing and ICE, by policy. *ret_taken false: it cannot be
+ * taken, and reading->why says so. ERR_NOMEM. */
+must_use enum err media_read_keys(struct media_reading *reading, const struct sdp_media *from,
+				  struct media_line *line, bool *ret_taken);
+bool media_may_use(const struct media *media, const struct media_leg *leg, enum conf_keying keying);
+bool media_uses_suite(const struct media *media, const struct media_leg *leg, unsigned suite);
+/* Why nothing may be offered to this side at all; NULL: fine. */
+const char *media_barred(const struct media *media, const struct media_leg *leg);
+
+/* keys_own.c: makes or keeps what we say to `side` about the open offer's lines. ERR_NOMEM. */
+must_use enum err media_prepare(struct media *media, struct media_terms *terms, unsigned side);
+/* Another answer to the same offer: whoever it is that answers now shakes hands anew. */
+void media_answer_differs(struct media *media, struct media_terms *terms,
+			  const struct media_said *now);
+/* The role and the association of DTLS, now that the answerer said his. */
+void media_settle_roles(struct media *media, struct media_terms *terms);
+/* A side that we agreed on keys with (or on none) in the terms in force. */
+const struct media_line *media_line_in_force(const struct media *media, unsigned side, unsigned i);
+
+/* keys_write.c: attributes of one line for its side. `answer`: what is answered, NULL in an offer. */
+void media_write_keys(struct text *text, const struct media *media, unsigned to,
+		      const struct media_own *own, const struct media_line *answered);
+void media_write_ice(struct text *text, const struct media_own *own, const struct ip_addr *address,
+		     uint16_t rtp_port, uint16_t rtcp_port);
+
+/* keys_command.c: for the relay. False: no memory. */
+bool media_fill_security(const struct media *media, const struct media_terms *terms, unsigned i,
+			 struct ctl_stream_set *set, struct arena *turn);
 
 /* fmtp.c: the parameters that are known and harmless, in the turn's arena; empty: none. */
 struct slice media_fmtp_clean(struct arena *turn, struct slice encoding, struct slice fmtp);

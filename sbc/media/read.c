@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * From a parsed SDP to what we are willing to repeat of it. What is not named here crosses to nobody:
- * names, ICE, keys, ssrc, groups and every attribute that is not known. */
+ * names, ssrc, groups and every attribute that is not known. Keys and ICE are each side's own. */
 #include "sbc/media/media_priv.h"
 
 #define ENCODING_MAX_BYTES 32u
 #define CLOCK_MAX_HZ 1000000u /* what the relay takes; no codec has more */
-
-struct reading {
-	const struct media *media;
-	const struct sdp *sdp;
-	unsigned side;
-	struct arena *turn;
-	const char *why; /* of the last m-line that was not taken; NULL: none */
-	unsigned carried;
-};
 
 bool media_allows(const struct media_leg *leg, struct slice encoding)
 {
@@ -112,7 +103,7 @@ bool media_codec_is_media(const struct media_codec *codec)
 	return !is_helper(codec->encoding);
 }
 
-static enum err read_codecs(struct reading *reading, const struct sdp_media *media,
+static enum err read_codecs(struct media_reading *reading, const struct sdp_media *media,
 			    struct media_line *line)
 {
 	const struct media_leg *leg = &reading->media->legs[reading->side];
@@ -137,7 +128,7 @@ static enum err read_codecs(struct reading *reading, const struct sdp_media *med
 			.fmtp = media_fmtp_clean(reading->turn, from->encoding, from->fmtp),
 		};
 	}
-	if (line->proto == SDP_RTP_AVPF)
+	if (sdp_proto_has_feedback(media->proto))
 		read_feedback(media, line);
 	return reading->turn->exhausted ? ERR_NOMEM : OK;
 }
@@ -170,7 +161,7 @@ static void drop_renamed(const struct media_stream *stream, struct media_line *l
 }
 
 /* Where this side had its stream before, for RTCP during a hold that gives no address. */
-static void keep_addresses(const struct reading *reading, unsigned i, struct media_line *line)
+static void keep_addresses(const struct media_reading *reading, unsigned i, struct media_line *line)
 {
 	const struct media_terms *terms = reading->media->current;
 
@@ -183,6 +174,8 @@ static void keep_addresses(const struct reading *reading, unsigned i, struct med
 static void read_rtcp(const struct sdp_media *media, struct media_line *line)
 {
 	line->rtcp = line->rtp;
+	if (line->rtcp_mux)
+		return;
 	line->rtcp.port = (uint16_t)(media->port + 1);
 	if (media->rtcp_given) {
 		line->rtcp.port = media->rtcp_port;
@@ -200,11 +193,17 @@ static unsigned own_family(const struct media_leg *leg)
 	return leg->address.family != IP_NONE ? leg->address.family : leg->config.family;
 }
 
-/* False: the line is of no use. c=0.0.0.0 and c=:: are RFC 2543's hold (RFC 3264 8.4): nothing may be
+static bool uses_ice(const struct media_line *line)
+{
+	return line->secure && line->secure->ufrag.len > 0;
+}
+
+/* False: the line is of no use. With ICE the addresses are a hint and the path is found by checks: an
+ * unspecified one only says that none is known yet (RFC 8838 section 4.3). Else c=0.0.0.0 and c=:: are RFC 2543's hold (RFC 3264 8.4): nothing may be
  * sent, which is what the direction then says. A host name, or an address of the other IP version,
  * cannot be sent to: as with a peer behind a NAT, the relay learns from where the signalling came
  * (RFC 5118 4.6 asks that such an offer is not refused). */
-static bool read_addresses(struct reading *reading, const struct sdp_media *media, unsigned i,
+static bool read_addresses(struct media_reading *reading, const struct sdp_media *media, unsigned i,
 			   struct media_line *line)
 {
 	const struct sdp_connection *connection = sdp_media_connection(reading->sdp, media);
@@ -213,6 +212,10 @@ static bool read_addresses(struct reading *reading, const struct sdp_media *medi
 
 	if (!connection->given || ip_multicast(&connection->ip))
 		return false;
+	if (uses_ice(line) &&
+	    (connection->ip.family == IP_NONE || ip_unspecified(&connection->ip) ||
+	     (own != IP_NONE && own != connection->ip.family)))
+		return true;
 	if (connection->ip.family != IP_NONE && ip_unspecified(&connection->ip)) {
 		line->direction &= SDP_SENDONLY;
 		keep_addresses(reading, i, line);
@@ -229,7 +232,7 @@ static bool read_addresses(struct reading *reading, const struct sdp_media *medi
 
 static bool relayed(const struct sdp_media *media, unsigned i)
 {
-	return i < MEDIA_LINES && (media->proto == SDP_RTP_AVP || media->proto == SDP_RTP_AVPF) &&
+	return i < MEDIA_LINES && sdp_proto_is_rtp(media->proto) &&
 	       (media->kind == SDP_AUDIO || media->kind == SDP_VIDEO || media->kind == SDP_TEXT);
 }
 
@@ -238,10 +241,11 @@ static uint16_t clip_u16(uint32_t value)
 	return value > UINT16_MAX ? 0 : (uint16_t)value;
 }
 
-static enum err read_line(struct reading *reading, unsigned i, struct media_line *line)
+static enum err read_line(struct media_reading *reading, unsigned i, struct media_line *line)
 {
 	const struct sdp_media *media = &reading->sdp->media[i];
 	struct slice format = media->formats;
+	bool taken;
 	enum err err;
 
 	*line = (struct media_line){ .kind = (uint8_t)media->kind,
@@ -249,6 +253,7 @@ static enum err read_line(struct reading *reading, unsigned i, struct media_line
 				     .direction = (uint8_t)media->direction,
 				     .ptime_ms = clip_u16(media->ptime_ms),
 				     .maxptime_ms = clip_u16(media->maxptime_ms),
+				     .mid = media->mid,
 				     .kind_text = media->kind_text,
 				     .proto_text = media->proto_text };
 	if (!slice_cut(&format, CC_WSP, &line->format))
@@ -258,6 +263,9 @@ static enum err read_line(struct reading *reading, unsigned i, struct media_line
 	reading->why = "media_unusable";
 	if (!relayed(media, i))
 		return OK;
+	err = media_read_keys(reading, media, line, &taken);
+	if (err != OK || !taken)
+		return err;
 	reading->why = "media_address";
 	if (!read_addresses(reading, media, i, line))
 		return OK;
@@ -271,7 +279,7 @@ static enum err read_line(struct reading *reading, unsigned i, struct media_line
 
 /* A slot that an earlier exchange made and this SDP does not have (RFC 3264 section 8 forbids that, a
  * transfer behind the peer does it): as if it were refused. */
-static void read_forgotten(const struct reading *reading, unsigned i, struct media_line *line)
+static void read_forgotten(const struct media_reading *reading, unsigned i, struct media_line *line)
 {
 	const struct media_terms *terms = reading->media->current;
 	const struct media_said *said = terms ? &terms->said[terms->offerer] : NULL;
@@ -281,7 +289,7 @@ static void read_forgotten(const struct reading *reading, unsigned i, struct med
 					     .proto = said->lines[i].proto };
 }
 
-static enum err read_said(struct reading *reading, size_t at_least, struct media_said *ret)
+static enum err read_said(struct media_reading *reading, size_t at_least, struct media_said *ret)
 {
 	const struct sdp *sdp = reading->sdp;
 	struct media_said said = { .given = true, .own = (uint8_t)sdp->media_count };
@@ -293,6 +301,7 @@ static enum err read_said(struct reading *reading, size_t at_least, struct media
 		return ERR_NOMEM;
 	read_bandwidths(sdp->bandwidths, sdp->bandwidth_count, &said.bandwidths);
 	for (unsigned i = 0; err == OK && i < said.count; i++) {
+		reading->offered = reading->own ? &reading->own[i] : NULL;
 		if (i < said.own)
 			err = read_line(reading, i, &said.lines[i]);
 		else
@@ -302,9 +311,9 @@ static enum err read_said(struct reading *reading, size_t at_least, struct media
 	return err;
 }
 
-static bool allowed_onwards(const struct media_leg *leg, const struct media_line *line)
+bool media_line_allowed(const struct media_leg *leg, const struct media_line *line)
 {
-	for (unsigned i = 0; i < line->codec_count; i++)
+	for (unsigned i = 0; line->carried && i < line->codec_count; i++)
 		if ((line->only_helpers || media_codec_is_media(&line->codecs[i])) &&
 		    media_allows(leg, line->codecs[i].encoding))
 			return true;
@@ -313,10 +322,8 @@ static bool allowed_onwards(const struct media_leg *leg, const struct media_line
 
 bool media_line_offered(const struct media *media, const struct media_terms *terms, unsigned i)
 {
-	const struct media_said *offer = &terms->said[terms->offerer];
-
-	return i < offer->count && offer->lines[i].carried &&
-	       allowed_onwards(&media->legs[!terms->offerer], &offer->lines[i]);
+	(void)media;
+	return i < terms->said[terms->offerer].count && terms->own[!terms->offerer][i].offered;
 }
 
 bool media_line_live(const struct media *media, const struct media_terms *terms, unsigned i)
@@ -337,15 +344,18 @@ enum err media_read_offer(const struct media *media, unsigned side, const struct
 			  struct arena *turn, struct media_said *ret,
 			  struct media_verdict *ret_verdict)
 {
-	struct reading reading = { .media = media, .sdp = sdp, .side = side, .turn = turn };
+	struct media_reading reading = { .media = media, .sdp = sdp, .side = side, .turn = turn };
 	const struct media_terms *terms = media->current;
 	enum err err = read_said(&reading, terms ? terms->said[terms->offerer].count : 0, ret);
 
 	if (err != OK)
 		return err;
-	for (unsigned i = 0; i < ret->count; i++)
-		if (ret->lines[i].carried && allowed_onwards(&media->legs[!side], &ret->lines[i]))
-			return OK;
+	for (unsigned i = 0; i < ret->count; i++) {
+		if (!media_line_allowed(&media->legs[!side], &ret->lines[i]))
+			continue;
+		reading.why = media_barred(media, &media->legs[!side]);
+		return reading.why ? refuse(reading.why, ret_verdict) : OK;
+	}
 	/* Every port 0 by its own wish ends the media of a call (RFC 3264 8.2); it begins none. */
 	if (!reading.why && media->current && ret->own > 0)
 		return OK;
@@ -375,7 +385,8 @@ static const struct media_codec *find_offered(const struct media_line *offer,
 }
 
 /* Only what was offered stays of an answer (RFC 3264 section 6). */
-static void limit_to_offer(const struct media_line *offer, struct media_line *line)
+static void limit_to_offer(const struct media_line *offer, const struct media_own *own,
+			   struct media_line *line)
 {
 	unsigned kept = 0;
 
@@ -391,7 +402,7 @@ static void limit_to_offer(const struct media_line *offer, struct media_line *li
 	line->direction = (uint8_t)sdp_direction_answer((enum sdp_direction)offer->direction,
 							(enum sdp_direction)line->direction);
 	line->carried = line->carried && is_useful(line, offer->only_helpers) &&
-			line->kind == offer->kind && line->proto == offer->proto;
+			line->kind == offer->kind && line->proto == own->proto;
 }
 
 enum err media_read_answer(const struct media *media, const struct sdp *sdp, struct arena *turn,
@@ -399,8 +410,9 @@ enum err media_read_answer(const struct media *media, const struct sdp *sdp, str
 {
 	const struct media_terms *terms = media->pending;
 	const struct media_said *offer = &terms->said[terms->offerer];
-	struct reading reading = {
-		.media = media, .sdp = sdp, .side = !terms->offerer, .turn = turn
+	struct media_reading reading = {
+		.media = media, .sdp = sdp, .side = !terms->offerer, .turn = turn,
+		.own = terms->own[!terms->offerer],
 	};
 	unsigned wanted = 0;
 	unsigned carried = 0;
@@ -417,9 +429,11 @@ enum err media_read_answer(const struct media *media, const struct sdp *sdp, str
 			continue;
 		}
 		wanted += i < ret->own && sdp->media[i].port != 0;
-		limit_to_offer(&offer->lines[i], &ret->lines[i]);
+		limit_to_offer(&offer->lines[i], &reading.own[i], &ret->lines[i]);
 		carried += ret->lines[i].carried;
 	}
 	/* An answer may refuse every line with port 0, but one that means media must be of use. */
-	return wanted > 0 && carried == 0 ? refuse("answer_codec", ret_verdict) : OK;
+	if (wanted == 0 || carried > 0)
+		return OK;
+	return refuse(reading.keyless ? "answer_keys" : "answer_codec", ret_verdict);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SDP written anew. Nothing is copied from the other side's text but encoding names, which are tokens,
- * and format parameters that fmtp.c passed. The o= version grows exactly when the rest differs from
+ * and format parameters that fmtp.c passed; to its author go back only his m-lines' ids. The o= version grows exactly when the rest differs from
  * what was last sent to that side (RFC 3264 section 8). */
 #include "sbc/media/media_priv.h"
 
@@ -75,7 +75,7 @@ static void write_feedback(struct text *text, const struct media_codec *codec)
 	}
 }
 
-static void write_codec(struct text *text, const struct media_codec *codec)
+static void write_codec(struct text *text, const struct media_codec *codec, bool feedback)
 {
 	text_lit(text, "a=rtpmap:");
 	text_u64(text, codec->payload_type);
@@ -95,7 +95,8 @@ static void write_codec(struct text *text, const struct media_codec *codec)
 		text_slice(text, codec->fmtp);
 		text_lit(text, "\r\n");
 	}
-	write_feedback(text, codec);
+	if (feedback)
+		write_feedback(text, codec);
 }
 
 static void write_media_head(struct text *text, struct slice kind, uint16_t port,
@@ -109,18 +110,48 @@ static void write_media_head(struct text *text, struct slice kind, uint16_t port
 	text_slice(text, proto);
 }
 
-static void write_attributes(struct text *text, const struct media_line *line,
-			     const struct media_stream *stream, unsigned to)
+static void write_mid(struct text *text, struct slice mid)
+{
+	if (mid.len == 0)
+		return;
+	text_lit(text, "a=mid:");
+	text_slice(text, mid);
+	text_lit(text, "\r\n");
+}
+
+static void write_attributes(struct text *text, const struct media_line *line)
 {
 	if (line->ptime_ms > 0)
 		write_number_attribute(text, "a=ptime:", line->ptime_ms);
 	if (line->maxptime_ms > 0)
 		write_number_attribute(text, "a=maxptime:", line->maxptime_ms);
-	if (stream->rtcp_port[to] != stream->local[to].port + 1)
-		write_number_attribute(text, "a=rtcp:", stream->rtcp_port[to]);
-	text_lit(text, "a=");
-	text_slice(text, slice_text(sdp_direction_text((enum sdp_direction)line->direction)));
-	text_lit(text, "\r\n");
+}
+
+/* The line's own author, in an answer to him; in an offer who spoke of it before. */
+static const struct media_line *line_of_reader(const struct writing *writing, unsigned i)
+{
+	if (writing->to == writing->terms->offerer)
+		return &writing->terms->said[writing->to].lines[i];
+	return media_line_in_force(writing->media, writing->to, i);
+}
+
+/* What is between us and this side alone. */
+static void write_transport(struct writing *writing, unsigned i)
+{
+	const struct media_own *own = &writing->terms->own[writing->to][i];
+	const struct media_stream *stream = writing->media->streams[i];
+	const struct media_line *reader = line_of_reader(writing, i);
+	bool answer = writing->to == writing->terms->offerer;
+	uint16_t rtp_port = stream->local[writing->to].port;
+	uint16_t rtcp_port = answer && own->rtcp_mux ? rtp_port : stream->rtcp_port[writing->to];
+
+	if (reader)
+		write_mid(&writing->text, reader->mid);
+	if (rtcp_port != rtp_port && rtcp_port != rtp_port + 1)
+		write_number_attribute(&writing->text, "a=rtcp:", rtcp_port);
+	media_write_keys(&writing->text, writing->media, writing->to, own, answer ? reader : NULL);
+	media_write_ice(&writing->text, own, stream_address(writing->media, writing->to, i),
+			rtp_port, rtcp_port);
 }
 
 /* A line that is relayed, as its author meant it, with our address and port. */
@@ -128,13 +159,13 @@ static void write_live(struct writing *writing, unsigned i, const struct media_l
 {
 	const struct media *media = writing->media;
 	const struct media_leg *leg = &media->legs[writing->to];
-	const struct media_stream *stream = media->streams[i];
+	enum sdp_proto proto = (enum sdp_proto)writing->terms->own[writing->to][i].proto;
 	const struct ip_addr *address = stream_address(media, writing->to, i);
 	struct text *text = &writing->text;
 
 	write_media_head(text, slice_text(sdp_kind_text((enum sdp_kind)line->kind)),
-			 stream->local[writing->to].port,
-			 slice_text(sdp_proto_text((enum sdp_proto)line->proto)));
+			 media->streams[i]->local[writing->to].port,
+			 slice_text(sdp_proto_text(proto)));
 	for (unsigned at = 0; at < line->codec_count; at++) {
 		if (!media_allows(leg, line->codecs[at].encoding))
 			continue;
@@ -149,8 +180,12 @@ static void write_live(struct writing *writing, unsigned i, const struct media_l
 	write_bandwidths(text, &line->bandwidths);
 	for (unsigned at = 0; at < line->codec_count; at++)
 		if (media_allows(leg, line->codecs[at].encoding))
-			write_codec(text, &line->codecs[at]);
-	write_attributes(text, line, stream, writing->to);
+			write_codec(text, &line->codecs[at], sdp_proto_has_feedback(proto));
+	write_attributes(text, line);
+	write_transport(writing, i);
+	text_lit(text, "a=");
+	text_slice(text, slice_text(sdp_direction_text((enum sdp_direction)line->direction)));
+	text_lit(text, "\r\n");
 }
 
 /* Port 0 to its own author: in his words, with a format that he offered (RFC 3264 section 6). */
@@ -170,6 +205,7 @@ static void write_refused(struct text *text, const struct media_line *line)
 	else
 		text_slice(text, line->format.len > 0 ? line->format : SLICE("0"));
 	text_lit(text, "\r\n");
+	write_mid(text, line->mid);
 }
 
 /* A place in the order for the other side. What kind of thing was there is told only as far as names
@@ -200,11 +236,30 @@ static void write_session(struct writing *writing, const struct media_bandwidths
 	text_lit(text, "t=0 0\r\n");
 }
 
+static bool any_ice(const struct writing *writing)
+{
+	const struct media_terms *terms = writing->terms;
+
+	for (unsigned i = 0; i < terms->said[terms->offerer].count; i++)
+		if (terms->own[writing->to][i].ufrag &&
+		    media_line_live(writing->media, terms, i))
+			return true;
+	return false;
+}
+
+/* RFC 8839 5.3 and 5.6. */
+static void write_ice_session(struct writing *writing)
+{
+	if (any_ice(writing))
+		text_lit(&writing->text, "a=ice-lite\r\na=ice-options:ice2\r\n");
+}
+
 static void write_offer(struct writing *writing)
 {
 	const struct media_said *offer = &writing->terms->said[!writing->to];
 
 	write_session(writing, &offer->bandwidths);
+	write_ice_session(writing);
 	for (unsigned i = 0; i < offer->count; i++) {
 		if (media_line_offered(writing->media, writing->terms, i))
 			write_live(writing, i, &offer->lines[i]);
@@ -220,6 +275,7 @@ static void write_answer(struct writing *writing)
 	const struct media_said *answer = &writing->terms->said[!writing->to];
 
 	write_session(writing, &answer->bandwidths);
+	write_ice_session(writing);
 	for (unsigned i = 0; i < offer->own; i++) {
 		if (media_line_live(writing->media, writing->terms, i))
 			write_live(writing, i, &answer->lines[i]);

@@ -19,7 +19,8 @@ RANKS = {
     "mgmt-api": {"http": 1, "json": 1, "authz": 2, "store": 2, "api": 3, "ui": 3, "cli": 3},
 }
 # Public headers beside <room>/<room>.h; lib/base has one for each primitive.
-ALSO_PUBLIC = {"lib/ctl": {"peer.h", "journal_format.h"}, "media-relay/session": {"flow.h", "plan.h"}}
+ALSO_PUBLIC = {"lib/ctl": {"peer.h", "journal_format.h"}, "lib/conf": {"document.h"},
+               "media-relay/session": {"flow.h", "plan.h"}}
 # A system header, and the only rooms that may include it.
 WRAPPED = {
     "microhttpd.h": ("mgmt-api/http",),

@@ -50,6 +50,7 @@ struct border {
 	size_t idle_bytes;
 	uint64_t now_ms;
 	bool relay_up;
+	struct media_relay can;
 	struct session sessions[SESSIONS_MAX];
 	uint32_t session_count;
 	uint16_t next_port;
@@ -467,6 +468,8 @@ struct border *border_create(const struct border_config *config)
 	wheel_init(&border->wheel, config->now_ms);
 	wheel_init(&border->answers_wheel, config->now_ms);
 	assert_int_equal(policy_create(&border->policy), OK);
+	border->can = (struct media_relay){ .suites = UINT32_MAX, .dtls_hash = CTL_HASH_SHA256,
+					    .fingerprint_bytes = 32 };
 	assert_int_equal(health_create(&border->health), OK);
 	assert_int_equal(health_apply(border->health, border->settings), OK);
 
@@ -485,6 +488,7 @@ struct border *border_create(const struct border_config *config)
 				      .rand = &border->rand,
 				      .policy = border->policy,
 				      .health = border->health,
+				      .relay = &border->can,
 				      .hash_key = key,
 				      .worker_key = key,
 				      .workers = 1,

@@ -17,6 +17,7 @@ struct world {
 	struct rand rand;
 	struct media *media;
 	struct media_side sides[2];
+	struct media_relay relay; /* with all that there is */
 	struct ctl_message *command;
 	struct media_verdict verdict;
 	uint16_t next_port[2];
@@ -39,9 +40,36 @@ static inline void world_init(struct world *w)
 	arena_init(&w->turn, &w->cache, 16384, 1 << 20);
 	rand_init_seed(&w->rand, 1);
 	w->media = media_create(&w->call, &w->cache, 1 << 16, 77, &w->rand);
+	w->relay = (struct media_relay){ .suites = UINT32_MAX, .dtls_hash = CTL_HASH_SHA256,
+					 .fingerprint_bytes = 32 };
+	for (unsigned i = 0; i < 32; i++)
+		w->relay.fingerprint[i] = (uint8_t)(i * 8);
 	w->sides[0].realm = SLICE("inside");
 	w->sides[1].realm = SLICE("outside");
 	ensure(w->media);
+	media_set_relay(w->media, &w->relay);
+}
+
+/* What world_secure's offers show: the relay's certificate. */
+#define WORLD_FINGERPRINT                                                                          \
+	"a=fingerprint:sha-256 00:08:10:18:20:28:30:38:40:48:50:58:60:68:70:78:80:88:90:98:A0:A8:" \
+	"B0:B8:C0:C8:D0:D8:E0:E8:F0:F8\r\n"
+
+/* A side's policy on keys: with this keying first, and two suites. */
+static inline void world_secure(struct world *w, unsigned side, enum conf_srtp srtp,
+				enum conf_keying keying)
+{
+	static const enum conf_keying keyings[] = { CONF_KEYING_SDES, CONF_KEYING_DTLS,
+						    CONF_KEYING_SDES };
+	static const enum conf_srtp_suite suites[] = { CONF_AEAD_AES_128_GCM,
+						       CONF_AES_CM_128_HMAC_SHA1_80 };
+
+	w->sides[side].srtp = srtp;
+	w->sides[side].keying = keying == CONF_KEYING_SDES ? keyings : keyings + 1;
+	w->sides[side].keying_count = 2;
+	w->sides[side].suites = suites;
+	w->sides[side].suite_count = 2;
+	w->sides[side].sdes = true;
 }
 
 static inline void world_sides(struct world *w)

@@ -16,6 +16,10 @@ static const char provisioning[] =
 	"\"gateways\":[{\"uri\":\"sip:192.0.2.66:5060\"}]},"
 	"{\"name\":\"picky\",\"realm\":\"outside\",\"media\":{\"codecs\":[\"PCMU\"]},"
 	"\"gateways\":[{\"uri\":\"sip:198.51.100.22:5060\"}]},"
+	"{\"name\":\"vault\",\"realm\":\"outside\",\"media\":{\"srtp\":\"required\","
+	"\"sdes_trusted\":true},\"gateways\":[{\"uri\":\"sip:198.51.100.23:5060\"}]},"
+	"{\"name\":\"vague\",\"realm\":\"outside\",\"media\":{\"srtp\":\"required\","
+	"\"keying\":[\"sdes\"]},\"gateways\":[{\"uri\":\"sip:vague.example\"}]},"
 	"{\"name\":\"carrier\",\"realm\":\"outside\",\"timers\":{\"ring_s\":70},"
 	"\"bodies\":[\"application/PIDF+xml\",\"application/isup\",\"application/qsig\"],\"gateways\":["
 	"{\"uri\":\"sip:198.51.100.20:5060\",\"priority\":1},"
@@ -25,6 +29,12 @@ static const char provisioning[] =
 	"{\"trunk\":\"picky\",\"priority\":1},{\"trunk\":\"carrier\",\"priority\":2}]},"
 	"{\"name\":\"only\",\"priority\":1,\"match\":{\"trunk\":\"pbx\",\"called\":\"^6\"},"
 	"\"targets\":[{\"trunk\":\"picky\"}]},"
+	"{\"name\":\"keys\",\"priority\":1,\"match\":{\"trunk\":\"pbx\",\"called\":\"^7\"},"
+	"\"targets\":[{\"trunk\":\"vault\"}]},"
+	"{\"name\":\"perhaps\",\"priority\":1,\"match\":{\"trunk\":\"pbx\",\"called\":\"^8\"},"
+	"\"targets\":[{\"trunk\":\"vague\",\"priority\":1},{\"trunk\":\"carrier\",\"priority\":2}]},"
+	"{\"name\":\"vaguely\",\"priority\":1,\"match\":{\"trunk\":\"pbx\",\"called\":\"^9\"},"
+	"\"targets\":[{\"trunk\":\"vague\"}]},"
 	"{\"name\":\"out\",\"match\":{\"trunk\":\"pbx\"},"
 	"\"targets\":[{\"trunk\":\"carrier\"}]}]}";
 

@@ -11,6 +11,7 @@
 #define GW_1  "198.51.100.20:5060"
 #define GW_2  "198.51.100.21:5060"
 #define PICKY "198.51.100.22:5060" /* takes PCMU only */
+#define VAULT "198.51.100.23:5060" /* demands SRTP, and is trusted with its keys */
 #define OTHER "192.0.2.66:5060" /* another trunk's */
 
 #define SDP_A                                                                                      \

@@ -164,7 +164,11 @@ static void test_fmtp(void **state)
 static void test_line_terms(void **state)
 {
 	struct world *w = *state;
-	struct slice sdp = world_offer(w, 0,
+	struct slice sdp;
+
+	w->sides[1].feedback = true;
+	world_sides(w);
+	sdp = world_offer(w, 0,
 				       "v=0\r\no=- 1 1 IN IP4 10.1.1.1\r\ns=-\r\nc=IN IP4 10.1.1.1\r\n"
 				       "b=AS:512\r\nb=X-SECRET:1\r\nt=0 0\r\n"
 				       "m=audio 4000/2 RTP/AVPF 0 96\r\nb=TIAS:64000\r\nb=RS:0\r\nb=RR:800\r\n"

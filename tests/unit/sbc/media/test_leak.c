@@ -90,6 +90,7 @@ static void test_offer(void **state)
 
 	(void)state;
 	world_init(&w);
+	w.sides[0].feedback = w.sides[1].feedback = true;
 	world_sides(&w);
 	for (unsigned side = 0; side < 2; side++) {
 		expect_clean(world_offer(&w, side, leaky));
@@ -111,6 +112,7 @@ static void test_answer(void **state)
 
 	(void)state;
 	world_init(&w);
+	w.sides[0].feedback = w.sides[1].feedback = true;
 	world_sides(&w);
 	world_offer(&w, 0, offer);
 	expect_clean(world_answer(&w, leaky));

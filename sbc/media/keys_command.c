@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ * Keys for the relay: what the peer said is what we receive with, what we said is what we send with. A
+ * side is told as plain only when it is: one that was offered keys and has not answered yet, or that
+ * agreed on none. */
+#include "sbc/media/media_priv.h"
+
+/* Suites that DTLS can agree on (RFC 5764 4.1.2, RFC 7714 14.2). */
+#define DTLS_SUITES                                                                                \
+	(1u << CTL_SRTP_AES_CM_128_HMAC_SHA1_80 | 1u << CTL_SRTP_AES_CM_128_HMAC_SHA1_32 |         \
+	 1u << CTL_SRTP_AEAD_AES_128_GCM | 1u << CTL_SRTP_AEAD_AES_256_GCM)
+
+/* Big-endian in as many octets as were named. */
+static struct slice mki_octets(const struct sdp_key *key, struct arena *turn)
+{
+	char *octets;
+
+	if (key->mki_bytes == 0)
+		return SLICE_NONE;
+	octets = arena_alloc(turn, key->mki_bytes);
+	if (!octets)
+		return SLICE_NONE;
+	for (unsigned i = 0; i < key->mki_bytes; i++)
+		octets[i] = (char)(key->mki >> 8 * (key->mki_bytes - 1u - i));
+	return slice_of(octets, key->mki_bytes);
+}
+
+static struct slice octets_of(const uint8_t *bytes, size_t len)
+{
+	return slice_of((const char *)bytes, len);
+}
+
+static bool fill_sdes(const struct media_own *own, const struct media_line *line,
+		      struct ctl_stream_security *security, struct arena *turn)
+{
+	const struct media_secure *secure = line->secure;
+
+	security->receive = arena_array(turn, secure->key_count, sizeof(*security->receive));
+	security->send = arena_new(turn, struct ctl_srtp_crypto);
+	if (!security->receive || !security->send)
+		return false;
+	security->receive_count = secure->key_count;
+	security->send_count = 1;
+	for (unsigned i = 0; i < secure->key_count; i++)
+		security->receive[i] = (struct ctl_srtp_crypto){
+			.suite = secure->suite,
+			.key = octets_of(secure->keys[i].bytes, secure->keys[i].len),
+			.mki = mki_octets(&secure->keys[i], turn),
+		};
+	*security->send = (struct ctl_srtp_crypto){
+		.suite = secure->suite,
+		.key = octets_of(own->keys->of[secure->suite], ctl_srtp_key_bytes(secure->suite)),
+	};
+	return !turn->exhausted;
+}
+
+static uint32_t dtls_suites(const struct media *media, const struct media_leg *leg)
+{
+	uint32_t suites = 0;
+
+	for (unsigned suite = 1; suite < CTL_SRTP_SUITES; suite++)
+		if (DTLS_SUITES >> suite & 1 && media_uses_suite(media, leg, suite))
+			suites |= 1u << suite;
+	return suites;
+}
+
+/* line: NULL while it is not answered; a client's hello may come before (RFC 5763 section 5). */
+static bool fill_dtls(const struct media *media, const struct media_leg *leg,
+		      const struct media_own *own, const struct media_line *line,
+		      struct ctl_stream_security *security, struct arena *turn)
+{
+	security->dtls = arena_new(turn, struct ctl_dtls_setup);
+	if (!security->dtls)
+		return false;
+	security->dtls_count = 1;
+	*security->dtls = (struct ctl_dtls_setup){ .role = own->role,
+						   .suites = dtls_suites(media, leg),
+						   .association = own->association };
+	if (line) {
+		security->dtls->hash = line->secure->hash;
+		security->dtls->fingerprint = octets_of(line->secure->fingerprint,
+							line->secure->fingerprint_bytes);
+	}
+	return true;
+}
+
+static bool fill_ice(const struct media_own *own, const struct media_line *line,
+		     struct ctl_stream_security *security, struct arena *turn)
+{
+	security->ice = arena_new(turn, struct ctl_ice_setup);
+	if (!security->ice)
+		return false;
+	security->ice_count = 1;
+	*security->ice = (struct ctl_ice_setup){
+		.local_ufrag = slice_of(own->ufrag, MEDIA_UFRAG_CHARS),
+		.local_password = slice_of(own->ufrag + MEDIA_UFRAG_CHARS, MEDIA_PASSWORD_CHARS),
+	};
+	if (line) {
+		security->ice->remote_ufrag = line->secure->ufrag;
+		security->ice->remote_password = line->secure->password;
+	}
+	return true;
+}
+
+/* Before an answer says so, only a profile that has no plain form promises DTLS. */
+static bool dtls_certain(const struct media_own *own, const struct media_line *line)
+{
+	return line ? line->keying == MEDIA_DTLS :
+		      own->keying == MEDIA_DTLS &&
+			      (own->proto == SDP_DTLS_SAVP || own->proto == SDP_DTLS_SAVPF);
+}
+
+static bool ice_certain(const struct media_own *own, const struct media_line *line)
+{
+	return own->ufrag && (!line || (line->secure && line->secure->ufrag.len > 0));
+}
+
+bool media_fill_security(const struct media *media, const struct media_terms *terms, unsigned i,
+			 struct ctl_stream_set *set, struct arena *turn)
+{
+	const struct media_said *said = &terms->said[set->side];
+	const struct media_line *line = said->given && i < said->count ? &said->lines[i] : NULL;
+	struct ctl_stream_security security = { 0 };
+	const struct media_own *own;
+	bool sdes, dtls, ice;
+
+	if (i >= terms->said[terms->offerer].count)
+		return true;
+	own = &terms->own[set->side][i];
+	sdes = line && line->keying == MEDIA_SDES;
+	dtls = dtls_certain(own, line);
+	ice = ice_certain(own, line);
+	if (line && line->rtcp_mux)
+		set->flags |= CTL_STREAM_RTCP_MUX;
+	if (!sdes && !dtls && !ice)
+		return true;
+	if ((sdes && !fill_sdes(own, line, &security, turn)) ||
+	    (dtls && !fill_dtls(media, &media->legs[set->side], own, line, &security, turn)) ||
+	    (ice && !fill_ice(own, line, &security, turn)))
+		return false;
+	set->security = arena_new(turn, struct ctl_stream_security);
+	if (!set->security)
+		return false;
+	*set->security = security;
+	set->security_count = 1;
+	return true;
+}

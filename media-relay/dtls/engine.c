@@ -38,6 +38,8 @@ static int on_cookie_verify(SSL *ssl, const unsigned char *cookie, unsigned int 
 
 static bool context_set(SSL_CTX *context, const struct dtls_identity *identity)
 {
+	char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro wants it writable */
+
 	SSL_CTX_set_options(context, SSL_OP_NO_QUERY_MTU | SSL_OP_NO_RENEGOTIATION |
 					     SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION |
 					     SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -50,7 +52,7 @@ static bool context_set(SSL_CTX *context, const struct dtls_identity *identity)
 	SSL_CTX_set_cookie_verify_cb(context, on_cookie_verify);
 	return SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION) &&
 	       SSL_CTX_set_cipher_list(context, ciphers) &&
-	       SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") &&
+	       SSL_CTX_set1_groups_list(context, groups) &&
 	       SSL_CTX_use_certificate(context, identity->certificate) &&
 	       SSL_CTX_use_PrivateKey(context, identity->key);
 }

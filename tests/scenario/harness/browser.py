@@ -35,13 +35,13 @@ def high_pipe():
 class Browser:
     """One tab. `console` holds what it complained about: errors, exceptions, refused loads."""
 
-    def __init__(self, folder, width=1280, height=900):
+    def __init__(self, folder, width=1280, height=900, flags=()):
         need("chromium")
         theirs_in, self.to = high_pipe()
         self.back, theirs_out = high_pipe()
         home = os.path.join(folder, "chromium")
         os.makedirs(home)
-        words = ["chromium", *FLAGS, f"--user-data-dir={home}", f"--window-size={width},{height}"]
+        words = ["chromium", *FLAGS, *flags, f"--user-data-dir={home}", f"--window-size={width},{height}"]
         # bash puts the pipes where Chromium looks for them: it reads 3 and writes 4.
         self.child = Child(["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", *words],
                            os.path.join(folder, "chromium.log"), env={**os.environ, "HOME": home},

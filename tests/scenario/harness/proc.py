@@ -26,10 +26,11 @@ def die_with_parent():
 
 
 class Child:
-    def __init__(self, command, log_path, cwd=None, env=None, pass_fds=()):
+    def __init__(self, command, log_path, cwd=None, env=None, pass_fds=(),
+                 stdin=subprocess.DEVNULL):
         self.command, self.log_path = command, log_path
         self.log = open(log_path, "ab")  # pylint: disable=R1732
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log,
+        self.process = subprocess.Popen(command, stdin=stdin, stdout=self.log,
                                         stderr=self.log, cwd=cwd, env=env, pass_fds=pass_fds,
                                         start_new_session=True, preexec_fn=die_with_parent)
 

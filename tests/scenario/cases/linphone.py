@@ -19,7 +19,7 @@ def talk(t, suite):
         for one in document["provisioning"]["trunks"]:
             one["gateways"] = [{"uri": f"sip:127.0.0.1:{ports[one['name']]}"}]
         pbx = document["provisioning"]["trunks"][0]
-        pbx["media"] = {"srtp": "required", "keying": "sdes", "sdes_trusted": True}
+        pbx["media"] = {"srtp": "required", "keying": ["sdes"], "sdes_trusted": True}
     sbc = t.sbc(change)
     plain = t.own(Baresip(t.folder, "bob", ports["carrier"], t.slot.port(20), 1000, 14))
     t.wait_bound("127.0.0.1", ports["carrier"], True)

@@ -22,7 +22,7 @@ def world(t):
         part = document["provisioning"]
         pbx, carrier = part["trunks"]
         pbx["gateways"] = [{"uri": f"sip:{pbx_ip}:5060"}]
-        pbx["media"] = {"srtp": "required", "keying": "dtls", "ice": "lite",
+        pbx["media"] = {"srtp": "required", "keying": ["dtls"], "ice": "lite",
                         "rtcp_mux": "optional", "feedback": True}
         carrier["gateways"] = [{"uri": f"sip:127.0.0.1:{port}"}]
     sbc = t.sbc(change)

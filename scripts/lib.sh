@@ -13,7 +13,8 @@ PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev clang libbpf-dev linu
 	python3 curl jq"
 PACKAGES_DEMO="baresip-core"
 PACKAGES_TEST="clang libclang-rt-14-dev llvm sip-tester baresip-core kamailio tshark tcpdump
-	iproute2 ethtool bpftool python3-jsonschema chromium"
+	iproute2 ethtool bpftool python3-jsonschema chromium kamailio-websocket-modules linphone-cli
+	rtpengine-daemon"
 PACKAGES_BENCH="sip-tester kamailio rtpengine-daemon iproute2 ethtool"
 # Packages of test peers that bring a service along.
 PACKAGES_WITH_SERVICE="kamailio rtpengine-daemon"

@@ -119,6 +119,17 @@ need_packages() {
 	done
 }
 
+# The browser phone of the tests, from npm into a folder of its own. Debian's npm is large: one that is
+# there is taken. Without it, or without a network, those tests are skipped and say so.
+need_node_modules() {
+	local dir=$ROOT/build-node
+	cmp -s "$ROOT/tests/scenario/web/package.json" "$dir/package.json" && return 0
+	command -v npm >/dev/null || (apt_install npm || { as_root apt-get -q update && apt_install npm; }) >&2
+	mkdir -p "$dir.new" && cp "$ROOT/tests/scenario/web/package.json" "$dir.new" &&
+		npm install --prefix "$dir.new" --no-audit --no-fund --no-package-lock >&2 &&
+		rm -rf "$dir" && mv "$dir.new" "$dir" || say "the browser phone could not be installed"
+}
+
 # build_in DIR [meson options…]: configures once and builds; CC is taken from the environment.
 build_in() {
 	local dir=$1

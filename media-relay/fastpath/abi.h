@@ -42,21 +42,30 @@ struct fast_flow {
 	uint8_t traffic_class; /* DSCP and no ECN */
 	uint8_t hop_limit;
 	uint8_t unused[2];
+	uint32_t ns_per_kib; /* how long a KiB keeps the bucket busy; 0: any rate */
 	struct fast_payload payloads[FAST_PAYLOADS];
 };
 
-/* RFC 3550 A.1 and A.8, as rtp/source.c has them. What A.1 calls a jump is passed up, so `packets`
- * is `received` too. One cache line. */
+#define FAST_HAS_TRANSIT 1u
+#define FAST_PASS_ONE 2u /* the next packet goes the slow way, which keeps its neighbours known */
+
+/* RFC 3550 A.1 and A.8, as rtp/source.c has them, and rtp/police.c's bucket. What A.1 calls a jump is
+ * passed up, so `packets` is `received` too. One cache line; narrow counters are read often enough to
+ * be taken as differences. */
 struct fast_count {
 	uint64_t packets;
 	uint64_t bytes; /* of UDP payload */
 	uint64_t last_ns; /* CLOCK_MONOTONIC; 0: none yet */
+	uint64_t window; /* bit i: window_top - i came */
 	uint32_t max_sequence; /* extended: with its cycles */
 	uint32_t transit;
 	uint32_t jitter16;
 	uint32_t clock_hz; /* that transit and jitter16 are in */
-	uint8_t has_transit;
-	uint8_t payload_type; /* of the last packet */
-	uint8_t pass_one;     /* the next packet goes the slow way, which keeps its neighbours known */
-	uint8_t unused[21];
+	uint32_t busy_until; /* the bucket is empty again; CLOCK_MONOTONIC in 1024 ns, wraps */
+	uint32_t policed; /* dropped: more than the rate */
+	uint16_t reordered;
+	uint16_t duplicated;
+	uint16_t window_top;
+	uint8_t payload_type; /* of the last packet that was media */
+	uint8_t flags;
 };

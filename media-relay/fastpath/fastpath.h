@@ -53,6 +53,7 @@ struct fast_rule {
 	struct endpoint target; /* … to there */
 	uint32_t ssrc;
 	uint8_t dscp;
+	uint32_t bytes_per_s; /* more is dropped; 0: any */
 	struct fast_payload payloads[FAST_PAYLOADS];
 	unsigned payload_count;
 	struct fast_count standing; /* where counting begins */

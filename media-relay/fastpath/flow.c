@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define HOP_LIMIT 64u
+#define NS_PER_S_KIB (UINT64_C(1000000000) * 1024u)
 
 static uint16_t fold(uint32_t sum)
 {
@@ -40,6 +41,13 @@ static uint16_t sum_ips(const struct ip_addr *a, const struct ip_addr *b)
 		    fast_sum(b->bytes, sizeof(b->bytes)));
 }
 
+static uint32_t ns_per_kib(uint32_t bytes_per_s)
+{
+	uint64_t ns = bytes_per_s ? NS_PER_S_KIB / bytes_per_s : 0;
+
+	return ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
+}
+
 void fast_flow_fill(const struct fast_rule *rule, struct fast_key *ret_key,
 		    struct fast_flow *ret_flow)
 {
@@ -55,6 +63,7 @@ void fast_flow_fill(const struct fast_rule *rule, struct fast_key *ret_key,
 		.ssrc_be = htonl(rule->ssrc),
 		.traffic_class = (uint8_t)(rule->dscp << 2),
 		.hop_limit = HOP_LIMIT,
+		.ns_per_kib = ns_per_kib(rule->bytes_per_s),
 	};
 	memcpy(flow->source_ip, rule->source.ip.bytes, sizeof(flow->source_ip));
 	memcpy(flow->out_ip, rule->out.ip.bytes, sizeof(flow->out_ip));

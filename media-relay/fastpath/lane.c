@@ -70,7 +70,7 @@ const struct fast_count *fast_place_count(const struct fast_lane *lane, uint32_t
 
 void fast_place_pass_one(struct fast_lane *lane, uint32_t place)
 {
-	lane->fastpath->counts[place].pass_one = 1;
+	lane->fastpath->counts[place].flags |= FAST_PASS_ONE;
 }
 
 /* ---- next hops ---- */

@@ -28,6 +28,9 @@
 #define RTCP_TYPE_LAST 223
 #define MAX_DROPOUT 3000 /* RFC 3550 A.1 */
 #define MAX_MISORDER 100
+#define WINDOW_BITS 64
+#define BURST (1000000000u >> 10) /* rtp/police.c: a second at once, */
+#define HEADERS_BYTES 40u         /* and this beside the payload */
 #define IP_FRAGMENT 0x3fff /* more fragments, or an offset */
 
 struct {
@@ -55,6 +58,7 @@ struct frame {
 	void *end;
 	uint32_t ip_bytes;
 	uint32_t rtp_bytes;
+	int drop; /* known, and too much of it */
 	struct fast_key key;
 };
 
@@ -158,15 +162,60 @@ inlined const struct fast_payload *payload_of(const struct fast_flow *flow, uint
 	return 0;
 }
 
-/* A.1; false: a jump. */
-inlined int count_sequence(struct fast_count *count, uint16_t sequence)
+/* A.1: neither ahead nor late by little. */
+inlined int is_jump(const struct fast_count *count, uint16_t sequence)
+{
+	uint16_t delta = sequence - (uint16_t)count->max_sequence;
+
+	return delta >= MAX_DROPOUT && delta <= 0x10000 - MAX_MISORDER;
+}
+
+/* Came later than a later one, or came again? */
+inlined void count_order(struct fast_count *count, uint16_t sequence)
+{
+	int ahead = (int16_t)(sequence - count->window_top);
+	uint64_t bit;
+
+	if (ahead > 0) {
+		count->window = ahead < WINDOW_BITS ? count->window << ahead | 1 : 1;
+		count->window_top = sequence;
+		return;
+	}
+	if (-ahead >= WINDOW_BITS) {
+		count->reordered++;
+		return;
+	}
+	bit = 1ull << -ahead;
+	if (count->window & bit)
+		count->duplicated++;
+	else
+		count->reordered++;
+	count->window |= bit;
+}
+
+inlined void count_sequence(struct fast_count *count, uint16_t sequence)
 {
 	uint16_t delta = sequence - (uint16_t)count->max_sequence;
 
 	if (delta < MAX_DROPOUT)
 		count->max_sequence += delta;
-	else if (delta <= 0x10000 - MAX_MISORDER)
+	count_order(count, sequence);
+}
+
+/* False: more than the rate allows. What is far from now is left over from long ago. */
+inlined int police(struct fast_count *count, const struct fast_flow *flow, uint32_t bytes,
+		   uint64_t now_ns)
+{
+	uint32_t now = (uint32_t)(now_ns >> 10), busy = count->busy_until - now;
+	uint64_t more = ((uint64_t)(bytes + HEADERS_BYTES) * flow->ns_per_kib) >> 20;
+
+	if (flow->ns_per_kib == 0)
+		return 1;
+	if (busy > BURST)
+		busy = 0;
+	if (busy + more > BURST)
 		return 0;
+	count->busy_until = now + busy + (uint32_t)more;
 	return 1;
 }
 
@@ -181,36 +230,44 @@ inlined void count_jitter(struct fast_count *count, uint32_t timestamp, uint64_t
 		if (count->clock_hz != 0)
 			count->jitter16 = (uint64_t)count->jitter16 * clock_hz / count->clock_hz;
 		count->clock_hz = clock_hz;
-		count->has_transit = 0;
+		count->flags &= ~FAST_HAS_TRANSIT;
 	}
 	count->transit = transit;
-	if (!count->has_transit) {
-		count->has_transit = 1;
+	if (!(count->flags & FAST_HAS_TRANSIT)) {
+		count->flags |= FAST_HAS_TRANSIT;
 		return;
 	}
 	count->jitter16 += (uint32_t)(d < 0 ? -d : d) - ((count->jitter16 + 8) >> 4);
 }
 
 /* False: not for us; nothing was counted. */
-inlined int count_packet(const struct frame *frame, const struct fast_payload *payload,
-			 struct fast_count *count)
+inlined int count_packet(struct frame *frame, const struct fast_flow *flow,
+			 const struct fast_payload *payload, struct fast_count *count)
 {
+	uint16_t sequence = bpf_ntohs(*(uint16_t *)(frame->rtp + 2));
 	uint64_t now_ns = bpf_ktime_get_ns();
 
-	if (count->pass_one) {
-		count->pass_one = 0;
+	if (count->flags & FAST_PASS_ONE) {
+		count->flags &= ~FAST_PASS_ONE;
 		return 0;
 	}
-	if (!count_sequence(count, bpf_ntohs(*(uint16_t *)(frame->rtp + 2))))
+	if (is_jump(count, sequence))
 		return 0;
+	if (!police(count, flow, frame->rtp_bytes, now_ns)) {
+		count->policed++;
+		frame->drop = 1;
+		return 0;
+	}
+	count_sequence(count, sequence);
 	/* One flow's packets come on one processor, save in the moment when its interrupt moves. */
 	__sync_fetch_and_add(&count->packets, 1);
 	__sync_fetch_and_add(&count->bytes, frame->rtp_bytes);
 	count->last_ns = now_ns;
-	count->payload_type = payload->in;
-	if (payload->clock_hz != 0)
+	if (payload->clock_hz != 0) {
+		count->payload_type = payload->in;
 		count_jitter(count, bpf_ntohl(*(uint32_t *)(frame->rtp + 4)), now_ns,
 			     payload->clock_hz);
+	}
 	return 1;
 }
 
@@ -282,7 +339,7 @@ inlined const struct fast_flow *admit(void *data, void *end, struct frame *frame
 	*ret_payload = payload_of(flow, frame->rtp[1] & 0x7f);
 	place = flow->count;
 	count = bpf_map_lookup_elem(&counts, &place);
-	if (!*ret_payload || !count || !count_packet(frame, *ret_payload, count))
+	if (!*ret_payload || !count || !count_packet(frame, flow, *ret_payload, count))
 		return 0;
 	return flow;
 }
@@ -297,7 +354,7 @@ int relay_xdp(struct xdp_md *context)
 	uint32_t delta;
 
 	if (!flow || !payload)
-		return XDP_PASS;
+		return frame.drop ? XDP_DROP : XDP_PASS;
 	delta = rewrite(&frame, flow, payload);
 	if (frame.udp->check) { /* RFC 768: 0 is none */
 		delta += (uint16_t)~frame.udp->check + flow->address_delta + flow->port_delta;
@@ -320,7 +377,7 @@ int relay_tc(struct __sk_buff *context)
 	uint32_t at, delta;
 
 	if (!flow || !payload)
-		return TC_ACT_UNSPEC;
+		return frame.drop ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 	at = (uint32_t)((long)&frame.udp->check - (long)context->data);
 	delta = rewrite(&frame, flow, payload);
 	bpf_l4_csum_replace(context, at, 0, flow->address_delta,

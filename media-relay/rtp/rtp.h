@@ -74,6 +74,7 @@ void rtp_source_count(struct rtp_source *source, const struct rtp_header *header
 
 /* Nobody listens for a while: the next packet is as the first one of another SSRC. */
 void rtp_source_suspend(struct rtp_source *source);
+
 /* Where a source's counting stands, to be taken on elsewhere. */
 struct rtp_standing {
 	uint32_t max_sequence; /* extended: with its cycles */
@@ -82,6 +83,8 @@ struct rtp_standing {
 	uint32_t clock_hz;
 	uint32_t transit;
 	uint32_t jitter16;
+	uint64_t window;
+	uint16_t window_top;
 };
 
 void rtp_source_standing(const struct rtp_source *source, struct rtp_standing *ret);

@@ -13,6 +13,8 @@ void rtp_source_standing(const struct rtp_source *source, struct rtp_standing *r
 		.clock_hz = source->clock_hz,
 		.transit = source->transit,
 		.jitter16 = source->jitter16,
+		.window = source->window,
+		.window_top = source->window_top,
 	};
 }
 
@@ -33,4 +35,6 @@ void rtp_source_take(struct rtp_source *source, const struct rtp_standing *stand
 	source->clock_hz = standing->clock_hz;
 	source->transit = standing->transit;
 	source->jitter16 = standing->jitter16;
+	source->window = standing->window;
+	source->window_top = standing->window_top;
 }

@@ -76,6 +76,7 @@ enum flow_fit session_flow_plan(const struct flow *flow, struct flow_plan *ret)
 	plan.out = out->local;
 	plan.target = out->target;
 	plan.ssrc = side->source.ssrc;
+	plan.police = side->police;
 	rtp_source_standing(&side->source, &plan.standing);
 	*ret = plan;
 	return FLOW_FITS;
@@ -88,6 +89,9 @@ void session_flow_take(struct flow *flow, const struct flow_news *news)
 
 	side->counters.packets_received += news->packets;
 	side->counters.bytes_received += news->bytes;
+	side->counters.packets_dropped += news->policed;
+	side->source.reordered += news->reordered;
+	side->source.duplicated += news->duplicated;
 	other->counters.packets_sent += news->packets;
 	other->counters.bytes_sent += news->bytes;
 	if (news->last_packet_ms > side->last_packet_ms) {

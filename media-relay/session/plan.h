@@ -35,6 +35,7 @@ struct flow_plan {
 	struct endpoint out;
 	struct endpoint target;
 	uint32_t ssrc;
+	struct rtp_police police;
 	struct flow_plan_payload payloads[FLOW_PLAN_PAYLOADS];
 	unsigned payload_count;
 	struct rtp_standing standing; /* where counting goes on */
@@ -49,6 +50,9 @@ const char *flow_fit_text(enum flow_fit fit);
 struct flow_news {
 	uint64_t packets;
 	uint64_t bytes;
+	uint32_t policed; /* dropped for their rate */
+	uint32_t reordered;
+	uint32_t duplicated;
 	uint64_t last_packet_ms;
 	struct rtp_standing standing;
 };

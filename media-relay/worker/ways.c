@@ -20,8 +20,7 @@ struct resting {
 	struct handle stream;
 	uint8_t side;
 	uint32_t place;
-	uint64_t taken_packets;
-	uint64_t taken_bytes;
+	struct fast_count taken;
 	uint64_t due_ms;
 };
 
@@ -29,40 +28,51 @@ static void count_news(struct worker *worker, const struct flow_news *news)
 {
 	const struct worker_stats *stats = &worker->stats;
 
-	stats_add(stats->row, stats->packets_in, news->packets);
+	stats_add(stats->row, stats->packets_in, news->packets + news->policed);
 	stats_add(stats->row, stats->packets_out, news->packets);
 	stats_add(stats->row, stats->bytes_in, news->bytes);
 	stats_add(stats->row, stats->bytes_out, news->bytes);
+	stats_add(stats->row, stats->dropped[PACKET_DROP_RATE], news->policed);
 }
 
-/* What came to a place since it was last asked. */
-static void place_news(const struct ways *ways, uint32_t place, uint64_t *taken_packets,
-		       uint64_t *taken_bytes, struct flow_news *ret)
+static struct rtp_standing standing_of(const struct fast_count *count)
 {
-	const volatile struct fast_count *count = fast_place_count(ways->lane, place);
-	uint64_t packets = count->packets, bytes = count->bytes;
+	return (struct rtp_standing){ .max_sequence = count->max_sequence,
+				      .has_transit = (count->flags & FAST_HAS_TRANSIT) != 0,
+				      .payload_type = count->payload_type,
+				      .clock_hz = count->clock_hz,
+				      .transit = count->transit,
+				      .jitter16 = count->jitter16,
+				      .window = count->window,
+				      .window_top = count->window_top };
+}
+
+/* What came to a place since *taken, which moves on. False: nothing. */
+static bool place_news(const struct ways *ways, uint32_t place, struct fast_count *taken,
+		       struct flow_news *ret)
+{
+	/* Copied once: the kernel writes on meanwhile. */
+	const struct fast_count now = *(const volatile struct fast_count *)fast_place_count(
+		ways->lane, place);
 
 	*ret = (struct flow_news){
-		.packets = packets - *taken_packets,
-		.bytes = bytes - *taken_bytes,
-		.last_packet_ms = count->last_ns / NS_PER_MS,
-		.standing = { .max_sequence = count->max_sequence,
-			      .has_transit = count->has_transit != 0,
-			      .payload_type = count->payload_type,
-			      .clock_hz = count->clock_hz,
-			      .transit = count->transit,
-			      .jitter16 = count->jitter16 },
+		.packets = now.packets - taken->packets,
+		.bytes = now.bytes - taken->bytes,
+		.policed = now.policed - taken->policed,
+		.reordered = (uint16_t)(now.reordered - taken->reordered),
+		.duplicated = (uint16_t)(now.duplicated - taken->duplicated),
+		.last_packet_ms = now.last_ns / NS_PER_MS,
+		.standing = standing_of(&now),
 	};
-	*taken_packets = packets;
-	*taken_bytes = bytes;
+	*taken = now;
+	return ret->packets > 0 || ret->policed > 0;
 }
 
 static void take_from(struct worker *worker, struct way *way, uint32_t place)
 {
 	struct flow_news news;
 
-	place_news(&worker->ways, place, &way->taken_packets, &way->taken_bytes, &news);
-	if (news.packets == 0)
+	if (!place_news(&worker->ways, place, &way->taken, &news))
 		return;
 	session_flow_take(way->flow, &news);
 	count_news(worker, &news);
@@ -89,8 +99,7 @@ static void place_rest(struct worker *worker, const struct way *way, uint32_t pl
 	resting->stream = way->flow->side->stream->handle;
 	resting->side = way->flow->side->number;
 	resting->place = place;
-	resting->taken_packets = way->taken_packets;
-	resting->taken_bytes = way->taken_bytes;
+	resting->taken = way->taken;
 	resting->due_ms = worker->loop->now_ms + RESTING_MS;
 	list_add_tail(&ways->resting, &resting->link);
 }
@@ -137,13 +146,17 @@ static void rule_fill(const struct flow_plan *plan, uint8_t dscp, struct fast_ru
 		.target = plan->target,
 		.ssrc = plan->ssrc,
 		.dscp = dscp,
+		.bytes_per_s = plan->police.bytes_per_s,
 		.payload_count = plan->payload_count,
 		.standing = { .max_sequence = standing->max_sequence,
-			      .has_transit = standing->has_transit,
+			      .flags = standing->has_transit ? FAST_HAS_TRANSIT : 0,
 			      .payload_type = standing->payload_type,
 			      .clock_hz = standing->clock_hz,
 			      .transit = standing->transit,
-			      .jitter16 = standing->jitter16 },
+			      .jitter16 = standing->jitter16,
+			      .window = standing->window,
+			      .window_top = standing->window_top,
+			      .busy_until = (uint32_t)(plan->police.busy_until_us * 1000u >> 10) },
 	};
 	for (unsigned i = 0; i < plan->payload_count; i++)
 		ret->payloads[i] = (struct fast_payload){ .in = plan->payloads[i].in,
@@ -161,8 +174,7 @@ static void way_up(struct worker *worker, struct way *way, const struct flow_pla
 	if (way->in_kernel)
 		return;
 	way->in_kernel = true;
-	way->taken_packets = 0;
-	way->taken_bytes = 0;
+	way->taken = (struct fast_count){ .packets = 0 };
 	way->why = flow_fit_text(FLOW_FITS);
 	list_add_tail(&ways->kernel, &way->link);
 	stats_set(worker->stats.row, ways->kernel_id, ++ways->kernel_count);
@@ -246,8 +258,7 @@ static void resting_end(struct worker *worker, struct resting *resting)
 	struct stream *stream = pool_get(&worker->sessions.stream_pool, resting->stream);
 	struct flow_news news;
 
-	place_news(ways, resting->place, &resting->taken_packets, &resting->taken_bytes, &news);
-	if (news.packets > 0) {
+	if (place_news(ways, resting->place, &resting->taken, &news)) {
 		count_news(worker, &news);
 		if (stream)
 			session_flow_take(&stream->sides[resting->side].flows[COMPONENT_RTP], &news);

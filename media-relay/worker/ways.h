@@ -17,8 +17,7 @@ struct way {
 	struct list link; /* of those in the kernel */
 	struct flow *flow;
 	const char *why; /* of the way it takes; static */
-	uint64_t taken_packets;
-	uint64_t taken_bytes;
+	struct fast_count taken; /* what the figures hold of the kernel's count */
 	uint32_t ssrc; /* what the kernel, or `steady`, goes by */
 	uint32_t base_sequence;
 	uint32_t steady; /* packets of one SSRC through the stages, since the flow was last looked at */

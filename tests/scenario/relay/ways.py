@@ -141,7 +141,26 @@ def lost_late_and_doubled(bed):
     for data in (first, third, second, second):
         pass_one(a, b, at_a, at_b, data)
     expect(bed.figures()[0, 0], packets_received=STEADY + 104,
-           packets_expected=STEADY + 113, packets_lost=9)
+           packets_expected=STEADY + 113, packets_lost=9, packets_reordered=1,
+           packets_duplicated=1)
+
+
+@case
+def floods_are_policed(bed):
+    """From the right port, of the right SSRC, and far more than its codec sends."""
+    a, b, at_a, at_b = bed.call()
+    bed.tell(side(0, "in", a, bytes_per_s=17000))
+    bed.up(a, b, at_a, at_b)
+    b.rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
+    for _ in range(600):
+        a.say(at_a)
+        time.sleep(0.0002)
+    came = 0
+    while heard(b.rtp, 0.3):
+        came += 1
+    got = bed.figures()[0, 0]
+    assert 60 < came < 300, came
+    expect(got, packets_received=STEADY + came, packets_dropped=600 - came)
 
 
 @case

@@ -428,6 +428,7 @@ static void test_counts(void **state)
 	put_flow(kernel, SIX);
 	count = &kernel->fastpath.counts[PLACE];
 	count->max_sequence = 0x5fffe;
+	count->window_top = 0xfffe;
 	for (size_t i = 0; i < array_size(packets); i++) {
 		rtp_of(&in, 9, packets[i].sequence, 160u * packets[i].sequence, 0xdeadbeef, 160);
 		build(&in, &frame);
@@ -437,11 +438,13 @@ static void test_counts(void **state)
 	assert_int_equal(count->packets, 8);
 	assert_int_equal(count->bytes, 8 * 172);
 	assert_int_equal(count->max_sequence, 0x60006);
+	assert_int_equal(count->duplicated, 1); /* 1 */
+	assert_int_equal(count->reordered, 2);  /* 3, and 0xfff0 */
 	assert_int_equal(count->payload_type, 9);
 	assert_int_equal(count->clock_hz, 8000);
-	assert_true(count->has_transit);
+	assert_true(count->flags & FAST_HAS_TRANSIT);
 	assert_true(count->last_ns > 0);
-	count->pass_one = 1;
+	count->flags |= FAST_PASS_ONE;
 	rtp_of(&in, 9, 7, 160, 0xdeadbeef, 160);
 	build(&in, &frame);
 	assert_int_equal(run(kernel, FAST_NATIVE, &frame, &got), XDP_PASS);
@@ -474,6 +477,40 @@ static void test_jitter(void **state)
 	assert_in_range(count->jitter16, 75000, 84000);
 }
 
+/* A second's worth passes at once, then no more: 8,000 octets are 38 packets of 172 + 40. */
+static void test_polices(void **state)
+{
+	struct kernel *kernel = *state;
+	struct shape in = arriving(FOUR);
+	struct fast_key key = { .port_be = htons(20000), .family = 4, .ip = { 192, 0, 2, 1 } };
+	struct fast_count *count;
+	struct fast_flow flow;
+	struct frame frame, got;
+	unsigned passed = 0;
+
+	if (skipped(kernel))
+		return;
+	put_flow(kernel, FOUR);
+	count = &kernel->fastpath.counts[PLACE];
+	count->busy_until = 0x80000000u; /* of another time */
+	assert_int_equal(bpf_map_lookup_elem(kernel->fastpath.flows_fd, &key, &flow), 0);
+	flow.ns_per_kib = 128000000; /* 8,000 octets a second */
+	assert_int_equal(bpf_map_update_elem(kernel->fastpath.flows_fd, &key, &flow, BPF_ANY), 0);
+	for (uint16_t i = 0; i < 200; i++) {
+		int verdict;
+
+		rtp_of(&in, 0, i, 160u * i, 0xdeadbeef, 160);
+		build(&in, &frame);
+		verdict = run(kernel, FAST_NATIVE, &frame, &got);
+		assert_true(verdict == XDP_REDIRECT || verdict == XDP_DROP);
+		passed += verdict == XDP_REDIRECT;
+	}
+	assert_in_range(passed, 36, 60); /* a slow machine lets some more through */
+	assert_int_equal(count->packets, passed);
+	assert_int_equal(count->policed, 200 - passed);
+	assert_int_equal(run(kernel, FAST_TC, &frame, &got), 2 /* TC_ACT_SHOT */);
+}
+
 /* ---- arithmetic ---- */
 
 static void test_deltas(void **state)
@@ -501,6 +538,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_long_for_the_way_out, start, stop),
 		cmocka_unit_test_setup_teardown(test_counts, start, stop),
 		cmocka_unit_test_setup_teardown(test_jitter, start, stop),
+		cmocka_unit_test_setup_teardown(test_polices, start, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "lib/loop/loop.h"
 
 #define IO_DATAGRAM_MAX_BYTES 65535u
+#define IO_ROOM_BYTES 32u /* behind each datagram, for what its receiver adds */
 
 struct io;
 
@@ -31,7 +32,7 @@ struct io_port {
 struct io_datagram {
 	struct io_port *port;
 	void *flow;
-	const unsigned char *bytes;
+	unsigned char *bytes; /* the receiver's until it returns, and IO_ROOM_BYTES behind them */
 	size_t len;
 	struct endpoint source;
 	uint64_t arrival_us; /* monotonic */

@@ -17,7 +17,7 @@
 enum err io_init(struct io *io, struct loop *loop, io_datagram_fn *fn, void *owner)
 {
 	*io = (struct io){ .loop = loop, .fn = fn, .owner = owner };
-	io->buffer = malloc(IO_DATAGRAM_MAX_BYTES);
+	io->buffer = malloc(IO_DATAGRAM_MAX_BYTES + IO_ROOM_BYTES);
 	return io->buffer ? OK : ERR_NOMEM;
 }
 

@@ -9,7 +9,7 @@
 #define EXTENSION_BYTES 4u
 
 /* RFC 3550 5.1 and 5.3.1. */
-static enum rtp_kind rtp_header_parse(const unsigned char *bytes, size_t len,
+static enum rtp_kind rtp_header_parse(const unsigned char *bytes, size_t len, bool protected,
 				      struct rtp_header *ret)
 {
 	size_t at = RTP_HEADER_BYTES + 4u * (bytes[0] & 0x0fu);
@@ -22,7 +22,7 @@ static enum rtp_kind rtp_header_parse(const unsigned char *bytes, size_t len,
 	}
 	if (len < at)
 		return RTP_MALFORMED;
-	if (bytes[0] & 0x20u) {
+	if ((bytes[0] & 0x20u) && !protected) {
 		padding = bytes[len - 1];
 		if (padding == 0 || padding > len - at)
 			return RTP_MALFORMED;
@@ -57,8 +57,14 @@ static enum rtp_kind rtcp_check(const unsigned char *bytes, size_t len, uint32_t
 	return RTP_CONTROL;
 }
 
-enum rtp_kind rtp_classify(const unsigned char *bytes, size_t len, struct rtp_header *ret_header,
-			   uint32_t *ret_ssrc)
+static enum rtp_kind rtcp_protected(const unsigned char *bytes, uint32_t *ret_ssrc)
+{
+	*ret_ssrc = get_u32(bytes + 4);
+	return RTP_CONTROL;
+}
+
+static enum rtp_kind classify(const unsigned char *bytes, size_t len, bool protected,
+			      struct rtp_header *ret_header, uint32_t *ret_ssrc)
 {
 	if (len == 0)
 		return RTP_EMPTY;
@@ -66,9 +72,25 @@ enum rtp_kind rtp_classify(const unsigned char *bytes, size_t len, struct rtp_he
 		return RTP_STUN; /* RFC 7983 7 */
 	if (bytes[0] >> 6 != RTP_VERSION)
 		return RTP_OTHER;
-	if (len >= 2 && bytes[1] >= RTCP_TYPE_FIRST && bytes[1] <= RTCP_TYPE_LAST)
-		return len < RTCP_HEADER_BYTES ? RTP_MALFORMED : rtcp_check(bytes, len, ret_ssrc);
+	if (len >= 2 && bytes[1] >= RTCP_TYPE_FIRST && bytes[1] <= RTCP_TYPE_LAST) {
+		if (len < RTCP_HEADER_BYTES)
+			return RTP_MALFORMED;
+		return protected ? rtcp_protected(bytes, ret_ssrc)
+				 : rtcp_check(bytes, len, ret_ssrc);
+	}
 	if (len < RTP_HEADER_BYTES)
 		return RTP_MALFORMED;
-	return rtp_header_parse(bytes, len, ret_header);
+	return rtp_header_parse(bytes, len, protected, ret_header);
+}
+
+enum rtp_kind rtp_classify(const unsigned char *bytes, size_t len, struct rtp_header *ret_header,
+			   uint32_t *ret_ssrc)
+{
+	return classify(bytes, len, false, ret_header, ret_ssrc);
+}
+
+enum rtp_kind rtp_classify_protected(const unsigned char *bytes, size_t len,
+				     struct rtp_header *ret_header, uint32_t *ret_ssrc)
+{
+	return classify(bytes, len, true, ret_header, ret_ssrc);
 }

@@ -38,6 +38,10 @@ struct rtp_header {
  * sender). Every length inside is checked against len. */
 enum rtp_kind rtp_classify(const unsigned char *bytes, size_t len, struct rtp_header *ret_header,
 			   uint32_t *ret_ssrc);
+/* The same of a datagram whose body is encrypted: only what lies before it is looked at, and
+ * payload_len holds whatever stands behind it. */
+enum rtp_kind rtp_classify_protected(const unsigned char *bytes, size_t len,
+				     struct rtp_header *ret_header, uint32_t *ret_ssrc);
 
 /* ---- figures of what one side sends ---- */
 

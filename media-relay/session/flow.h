@@ -12,6 +12,7 @@
 #include "lib/base/wheel.h"
 #include "lib/ctl/ctl.h"
 #include "media-relay/rtp/rtp.h"
+#include "media-relay/srtp/srtp.h"
 
 #define SESSION_MAX_STREAMS 16u
 #define SIDE_MAX_PAYLOADS 16u
@@ -42,6 +43,7 @@ struct flow {
 	struct endpoint remote; /* as told; family none: not known */
 	struct endpoint target; /* where to send now: latched, else as told; family none: nowhere */
 	struct latch latch;
+	struct srtp *srtp; /* keys; RTCP without keys of its own has RTP's */
 };
 
 struct side_counters {
@@ -52,6 +54,8 @@ struct side_counters {
 	uint64_t rtcp_received;
 	uint64_t rtcp_sent;
 	uint64_t packets_dropped;
+	uint64_t packets_forged; /* of these: the tag was wrong, or there was none */
+	uint64_t packets_replayed;
 };
 
 struct side {
@@ -60,6 +64,8 @@ struct side {
 	uint8_t number; /* 0 or 1 */
 	bool rtcp_mux;
 	bool plain; /* RTP without SRTP, DTLS or ICE */
+	bool secured; /* told to be SRTP: nothing plain passes, with keys or (as yet) without */
+	bool pass;    /* told to leave the keys alone; in force when both sides are */
 	uint8_t direction; /* CTL_RECEIVE | CTL_TRANSMIT */
 	struct ip_prefix learn_from; /* family none: the told address only */
 	struct flow flows[COMPONENTS];

@@ -71,6 +71,16 @@ void latch_lock(struct flow *flow, const struct endpoint *source)
 	flow->target = *source;
 }
 
+bool latch_may_accept(const struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+
+	if (channel_has_ice(flow->side))
+		return channel_hears(flow, &packet->source);
+	return flow->latch.locked ? endpoint_eq(&flow->latch.source, &packet->source)
+				  : may_latch(flow, &packet->source);
+}
+
 bool latch_accept(struct packet *packet)
 {
 	struct flow *flow = packet->flow;

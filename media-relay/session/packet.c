@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The stages of one packet: classify, learn, count, find the way out. Decryption comes between
- * classify and learn, encryption and rewriting behind count, when there is something to decrypt or
- * rewrite. Nothing here allocates, and nothing a packet says is believed before `learn`. */
+ * The stages of one packet: classify, open (SRTP), learn, count, find the way out, seal (SRTP).
+ * Nothing here allocates, and nothing a packet says is believed before `open` and `learn`. */
 #include "media-relay/session/session_priv.h"
 
 #include "lib/base/ensure.h"
@@ -12,7 +11,8 @@ static enum packet_verdict stage_classify(struct packet *packet)
 {
 	const struct flow *flow = packet->flow;
 
-	packet->kind = rtp_classify(packet->bytes, packet->len, &packet->header, &packet->ssrc);
+	packet->kind = (flow->side->secured ? rtp_classify_protected : rtp_classify)(
+		packet->bytes, packet->len, &packet->header, &packet->ssrc);
 	switch (packet->kind) {
 	case RTP_MEDIA:
 		packet->ssrc = packet->header.ssrc;
@@ -31,6 +31,54 @@ static enum packet_verdict stage_classify(struct packet *packet)
 		break;
 	}
 	return PACKET_DROP_MALFORMED;
+}
+
+/* SRTP crosses as it is: neither side's keys are known here. */
+static bool passes_through(const struct side *side)
+{
+	return side->pass && side->other->pass;
+}
+
+static enum packet_verdict srtp_dropped(enum srtp_verdict verdict)
+{
+	static const enum packet_verdict verdicts[] = {
+		[SRTP_OK] = PACKET_FORWARD,
+		[SRTP_PLAIN] = PACKET_DROP_PLAIN,
+		[SRTP_FORGED] = PACKET_DROP_AUTH,
+		[SRTP_REPLAYED] = PACKET_DROP_REPLAY,
+		[SRTP_EXHAUSTED] = PACKET_DROP_KEY_LIMIT,
+	};
+
+	return verdicts[verdict];
+}
+
+/* A packet on hold is opened too, so that the roll-over counter goes on. */
+static enum packet_verdict stage_open(struct packet *packet)
+{
+	struct side *side = packet->flow->side;
+	struct srtp *srtp = flow_srtp(packet->flow);
+	enum srtp_verdict verdict = SRTP_PLAIN;
+
+	if (!side->secured || passes_through(side))
+		return PACKET_FORWARD;
+	if (!latch_may_accept(packet))
+		return PACKET_DROP_SOURCE;
+	if (srtp)
+		verdict = srtp_unprotect(srtp, packet->kind == RTP_CONTROL, packet->bytes,
+					 packet->len, packet->now_ms, &packet->len);
+	if (verdict == SRTP_REPLAYED)
+		side->counters.packets_replayed++;
+	else if (verdict != SRTP_OK)
+		side->counters.packets_forged++;
+	if (verdict != SRTP_OK)
+		return srtp_dropped(verdict);
+	/* Its inside can be looked at only now. */
+	if (rtp_classify(packet->bytes, packet->len, &packet->header, &packet->ssrc) !=
+	    packet->kind)
+		return PACKET_DROP_MALFORMED;
+	if (packet->kind == RTP_MEDIA)
+		packet->ssrc = packet->header.ssrc;
+	return PACKET_FORWARD;
 }
 
 /* RTCP goes on while media is on hold (RFC 3264 5.1). */
@@ -72,7 +120,8 @@ static enum packet_verdict stage_count(struct packet *packet)
 
 	if (packet->kind == RTP_CONTROL) {
 		side->counters.rtcp_received++;
-		report_read(packet);
+		if (!passes_through(side)) /* else it is encrypted */
+			report_read(packet);
 		return PACKET_FORWARD;
 	}
 	side->counters.packets_received++;
@@ -98,11 +147,30 @@ static enum packet_verdict stage_way_out(struct packet *packet)
 	    ip_unspecified(&out->target.ip))
 		return PACKET_DROP_NO_WAY;
 	packet->out = out;
+	return PACKET_FORWARD;
+}
+
+static enum packet_verdict stage_seal(struct packet *packet)
+{
+	struct srtp *srtp = flow_srtp(packet->out);
+
+	if (!packet->out->side->secured || passes_through(packet->out->side))
+		return PACKET_FORWARD;
+	if (!srtp)
+		return PACKET_DROP_PLAIN;
+	return srtp_dropped(srtp_protect(srtp, packet->kind == RTP_CONTROL, packet->bytes,
+					 packet->len, &packet->len));
+}
+
+static enum packet_verdict stage_count_out(struct packet *packet)
+{
+	struct side_counters *counters = &packet->out->side->counters;
+
 	if (packet->kind == RTP_CONTROL) {
-		other->counters.rtcp_sent++;
+		counters->rtcp_sent++;
 	} else {
-		other->counters.packets_sent++;
-		other->counters.bytes_sent += packet->len;
+		counters->packets_sent++;
+		counters->bytes_sent += packet->len;
 	}
 	return PACKET_FORWARD;
 }
@@ -110,7 +178,8 @@ static enum packet_verdict stage_way_out(struct packet *packet)
 enum packet_verdict session_packet(struct packet *packet)
 {
 	static stage_fn *const stages[] = {
-		stage_classify, stage_direction, stage_learn, stage_police, stage_count, stage_way_out,
+		stage_classify, stage_open,    stage_direction, stage_learn,     stage_police,
+		stage_count,    stage_way_out, stage_seal,      stage_count_out,
 	};
 
 	packet->latched = false;
@@ -138,6 +207,10 @@ const char *packet_verdict_name(enum packet_verdict verdict)
 		[PACKET_DROP_STUN] = "stun",
 		[PACKET_DROP_MALFORMED] = "malformed",
 		[PACKET_DROP_SOURCE] = "source",
+		[PACKET_DROP_PLAIN] = "plain",
+		[PACKET_DROP_AUTH] = "auth",
+		[PACKET_DROP_REPLAY] = "replay",
+		[PACKET_DROP_KEY_LIMIT] = "key_limit",
 		[PACKET_DROP_DIRECTION] = "direction",
 		[PACKET_DROP_RATE] = "rate",
 		[PACKET_DROP_NO_WAY] = "no_way",

@@ -18,12 +18,22 @@ enum err sessions_init(struct sessions *sessions, uint32_t capacity, uint64_t no
 	if (err == OK)
 		err = pool_init(&sessions->channel_pool, sizeof(struct channel), 4 * capacity);
 	if (err == OK)
+		err = srtp_engine_init(&sessions->srtp, 4 * capacity);
+	if (err == OK)
 		err = map_init(&sessions->map, 1024);
 	return err;
 }
 
 void sessions_fini(struct sessions *sessions)
 {
+	struct stream *stream;
+	uint32_t cursor = 0;
+
+	while ((stream = pool_next(&sessions->stream_pool, &cursor))) {
+		side_forget_keys(&stream->sides[0]);
+		side_forget_keys(&stream->sides[1]);
+	}
+	srtp_engine_fini(&sessions->srtp);
 	map_fini(&sessions->map);
 	pool_fini(&sessions->channel_pool);
 	pool_fini(&sessions->stream_pool);
@@ -115,6 +125,8 @@ void stream_destroy(struct sessions *sessions, struct stream *stream)
 {
 	channel_destroy(sessions, &stream->sides[0]);
 	channel_destroy(sessions, &stream->sides[1]);
+	side_forget_keys(&stream->sides[0]);
+	side_forget_keys(&stream->sides[1]);
 	list_remove(&stream->link);
 	pool_give(&sessions->stream_pool, stream->handle);
 }
@@ -144,13 +156,13 @@ static const char *stream_check(const struct ctl_stream_set *set)
 {
 	if (set->stream >= SESSION_MAX_STREAMS || set->side > 1)
 		return "stream is 0 to 15, side 0 or 1";
-	if (set->flags & ~(CTL_STREAM_RESET | CTL_STREAM_REMOVE | CTL_STREAM_RTCP_MUX))
+	if (set->flags & ~(CTL_STREAM_RESET | CTL_STREAM_REMOVE | CTL_STREAM_RTCP_MUX |
+			   CTL_STREAM_PASS_CRYPTO))
 		return "an unknown flag";
 	if (set->security_count > 1)
 		return "security: at most one";
-	if (set->security_count > 0 && (set->security->receive_count > 0 ||
-					set->security->send_count > 0 || set->security->dtls_count > 0))
-		return "security: this relay has no SRTP";
+	if (set->security_count > 0 && secure_check(set->security))
+		return secure_check(set->security);
 	if (set->security_count > 0 && channel_check(set->security))
 		return channel_check(set->security);
 	if (set->want_port % 2 != 0)
@@ -216,7 +228,7 @@ void side_set(struct side *side, const struct ctl_stream_set *set, const struct 
 		}
 	}
 	side->rtcp_mux = (set->flags & CTL_STREAM_RTCP_MUX) != 0;
-	side->plain = set->security_count == 0;
+	side->plain = set->security_count == 0 && !(set->flags & CTL_STREAM_PASS_CRYPTO);
 	side->direction = set->direction;
 	side->learn_from = prefix_of(&set->learn_from, set->learn_bits);
 	flow_set_remote(&side->flows[COMPONENT_RTP], &set->remote_rtp, reset);

@@ -32,6 +32,7 @@ struct sessions {
 	void *send_owner;
 	struct session_note notes[SESSION_NOTES];
 	unsigned note_count;
+	struct srtp_engine srtp;
 };
 
 must_use enum err sessions_init(struct sessions *sessions, uint32_t capacity, uint64_t now_ms);
@@ -71,6 +72,18 @@ must_use enum err session_prepare_channel(struct sessions *sessions, struct side
 /* After session_prepare_channel and side_set: puts it in force. A message without it ends it. */
 void session_set_channel(struct sessions *sessions, struct side *side,
 			 const struct ctl_stream_set *set);
+/* Memory for the keys that a checked message tells, while nothing is changed yet. ERR_EXHAUSTED. */
+must_use enum err session_prepare(struct sessions *sessions, struct side *side,
+				  const struct ctl_stream_set *set);
+/* After session_prepare: puts them in force. A message without keys makes the side plain. On an error
+ * (ERR_NOMEM) the side is secured without a key: nothing passes. */
+must_use enum err session_secure(struct side *side, const struct ctl_stream_set *set,
+				 uint64_t now_ms);
+/* Keys of one component, from DTLS; those of RTP are good for RTCP that has none of its own. The side
+ * was told to be secured. NULL: none. ERR_NOMEM, ERR_EXHAUSTED: what was not set is as before. */
+must_use enum err flow_set_keys(struct sessions *sessions, struct flow *flow,
+				const struct ctl_srtp_crypto *receive,
+				const struct ctl_srtp_crypto *send, uint64_t now_ms);
 /* Forgets ports, remote, latch; figures stay. The caller gave the ports back before. */
 void side_clear(struct side *side);
 void session_set_timeouts(struct sessions *sessions, struct session *session,
@@ -110,6 +123,10 @@ enum packet_verdict {
 	PACKET_DROP_STUN,
 	PACKET_DROP_MALFORMED,
 	PACKET_DROP_SOURCE,    /* from a stranger, or not trusted yet */
+	PACKET_DROP_PLAIN,     /* in clear where SRTP is told; nothing leaves so either */
+	PACKET_DROP_AUTH,      /* its tag is wrong */
+	PACKET_DROP_REPLAY,    /* SRTP that was seen, or is too old to tell; or would be for the far side */
+	PACKET_DROP_KEY_LIMIT, /* the key's life is over, or it had too many SSRCs */
 	PACKET_DROP_DIRECTION, /* on hold */
 	PACKET_DROP_RATE,      /* more than its codecs can send */
 	PACKET_DROP_NO_WAY,    /* the other side has no address or port yet */
@@ -119,8 +136,8 @@ enum packet_verdict {
 
 struct packet {
 	struct flow *flow; /* where it arrived */
-	const unsigned char *bytes;
-	size_t len;
+	unsigned char *bytes; /* decrypted and encrypted where they lie, with SRTP_ROOM_BYTES behind */
+	size_t len;           /* as it arrived; then as it leaves */
 	struct endpoint source;
 	uint64_t now_ms;
 	uint64_t arrival_us;
@@ -143,3 +160,6 @@ const char *packet_verdict_name(enum packet_verdict verdict);
 /* now_ms and now_unix_ms: the same moment on both clocks. */
 void side_stats(const struct side *side, uint64_t now_ms, uint64_t now_unix_ms,
 		struct ctl_stream_stats *ret);
+/* What a relay that is started again must know of the side's keys, in the arena. Left empty when there
+ * are none, or the arena is full. */
+void side_states(const struct side *side, struct arena *arena, struct ctl_stream_stats *ret);

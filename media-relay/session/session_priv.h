@@ -6,6 +6,8 @@
 
 /* The receive filter: may this packet be heard? Counts it towards the latch. */
 bool latch_accept(struct packet *packet);
+/* Could latch_accept say yes? Changes nothing, so that a stranger's packet costs no cryptography. */
+bool latch_may_accept(const struct packet *packet);
 /* Forgets who was learned; the target is again the told address. */
 void latch_reset(struct flow *flow);
 /* From now on this source alone is heard, and sent to. */
@@ -15,6 +17,13 @@ void latch_lock(struct flow *flow, const struct endpoint *source);
 void session_note(struct sessions *sessions, const struct side *side,
 		  enum ctl_media_event_kind kind, const struct endpoint *source);
 bool session_note_pop(struct sessions *sessions, struct session_event *ret);
+
+/* NULL: fine; else what is wrong. */
+const char *secure_check(const struct ctl_stream_security *security);
+/* Takes the keys off, wiped. */
+void side_forget_keys(struct side *side);
+/* What the flow's packets are opened and sealed with; NULL: no keys. */
+struct srtp *flow_srtp(const struct flow *flow);
 
 /* Lets the session's timer run for whatever comes first now. */
 void session_arm(struct sessions *sessions, struct session *session);

@@ -142,6 +142,8 @@ static enum err plan_security(struct plan *plan, const struct ctl_stream_set *to
 {
 	enum err err = session_prepare_channel(&plan->worker->sessions, side, told);
 
+	if (err == OK)
+		err = session_prepare(&plan->worker->sessions, side, told);
 	if (err != OK)
 		plan->wrong = "security: out of memory";
 	return err;
@@ -238,6 +240,10 @@ static void apply_side(struct plan *plan, uint32_t at)
 		way_take(worker, worker_way_of(&side->flows[COMPONENT_RTP]));
 	}
 	side_set(side, &plan->set->streams[at], pair ? &ports : NULL, worker->loop->now_ms);
+	if (session_secure(side, &plan->set->streams[at], worker->loop->now_ms) != OK)
+		log_write(worker->options.log, LOG_LEVEL_ERROR, EVENT_failed,
+			  LOG_U("session", plan->session->id), LOG_U("side", side->number),
+			  LOG_T("why", "no memory for keys: nothing passes"));
 	session_set_channel(&worker->sessions, side, &plan->set->streams[at]);
 	if (pair && plan->set->streams[at].want_port != 0)
 		worker_recall(worker, side);
@@ -364,6 +370,7 @@ static void put_stream(struct worker *worker, struct stream *stream, struct ctl_
 
 		side_stats(&stream->sides[i], worker->loop->now_ms, worker->loop->now_unix_ms,
 			   &ret[i]);
+		side_states(&stream->sides[i], &worker->arena, &ret[i]);
 		ret[i].way = way && way->in_kernel ? CTL_WAY_KERNEL : CTL_WAY_SOCKET;
 	}
 }

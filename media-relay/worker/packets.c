@@ -3,9 +3,12 @@
  * what time brings. */
 #include "media-relay/worker/worker_priv.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "lib/base/ensure.h"
+
+static_assert(IO_ROOM_BYTES >= SRTP_ROOM_BYTES, "packets grow where they lie");
 
 static stats_id counter(struct worker *worker, const char *name, const char *labels,
 			const char *help)
@@ -119,7 +122,7 @@ void worker_on_datagram(void *owner, const struct io_datagram *datagram)
 		way_before(worker, worker_way_of(packet.flow));
 	verdict = session_packet(&packet);
 	stats_add(stats->row, stats->packets_in, 1);
-	stats_add(stats->row, stats->bytes_in, packet.len);
+	stats_add(stats->row, stats->bytes_in, datagram->len);
 	if (packet.latched)
 		on_latched(worker, &packet);
 	if (verdict == PACKET_SIGNAL)

@@ -106,7 +106,7 @@ static int teardown(void **state)
 }
 
 static enum packet_verdict arrives(struct fixture *f, unsigned number, const char *source,
-				   const unsigned char *bytes, size_t len)
+				   unsigned char *bytes, size_t len)
 {
 	struct packet packet = { .flow = &f->stream->sides[number].flows[COMPONENT_RTP],
 				 .bytes = bytes,
@@ -121,7 +121,7 @@ static enum packet_verdict arrives(struct fixture *f, unsigned number, const cha
 
 static enum packet_verdict media(struct fixture *f, unsigned number, const char *source)
 {
-	static const unsigned char bytes[172] = { 0x80, 0 };
+	unsigned char bytes[172] = { 0x80, 0 };
 
 	return arrives(f, number, source, bytes, sizeof(bytes));
 }

@@ -453,8 +453,9 @@ static void stats_of_a_side(void **state)
 }
 
 static void control_arrives(struct fixture *f, unsigned number, const char *source,
-			    const unsigned char *bytes, size_t len)
+			    const unsigned char *sent, size_t len)
 {
+	unsigned char bytes[256];
 	struct packet packet = { .flow = &f->stream->sides[number].flows[COMPONENT_RTCP],
 				 .bytes = bytes,
 				 .len = len,
@@ -462,6 +463,8 @@ static void control_arrives(struct fixture *f, unsigned number, const char *sour
 				 .now_ms = f->now_ms,
 				 .arrival_us = f->now_ms * 1000 };
 
+	assert_true(len <= sizeof(bytes));
+	memcpy(bytes, sent, len);
 	assert_int_equal(session_packet(&packet), PACKET_FORWARD);
 }
 

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ * The keys of a side: told by control (SDES) for both components at once, or set by DTLS for each.
+ * Always true: a side that was told to be secured lets nothing plain in or out, whatever fails. */
+#include "media-relay/session/session_priv.h"
+
+#include "lib/base/ensure.h"
+
+static const char *cryptos_check(const struct ctl_srtp_crypto *cryptos, uint32_t count)
+{
+	const char *wrong = NULL;
+
+	for (uint32_t i = 0; i < count && !wrong; i++)
+		wrong = srtp_check(&cryptos[i]);
+	return wrong;
+}
+
+const char *secure_check(const struct ctl_stream_security *security)
+{
+	const char *wrong;
+
+	if (security->receive_count > SRTP_RECEIVE_KEYS || security->send_count > 1)
+		return "security: two keys to receive with, one to send with";
+	if (security->dtls_count > 0)
+		return "security: this relay has no DTLS";
+	wrong = cryptos_check(security->receive, security->receive_count);
+	return wrong ? wrong : cryptos_check(security->send, security->send_count);
+}
+
+struct srtp *flow_srtp(const struct flow *flow)
+{
+	return flow->srtp ? flow->srtp : flow->side->flows[COMPONENT_RTP].srtp;
+}
+
+void side_forget_keys(struct side *side)
+{
+	for (unsigned i = 0; i < COMPONENTS; i++)
+		srtp_destroy(&side->flows[i].srtp);
+}
+
+static enum err flow_prepare(struct sessions *sessions, struct flow *flow)
+{
+	if (!flow->srtp)
+		flow->srtp = srtp_create(&sessions->srtp);
+	return flow->srtp ? OK : ERR_EXHAUSTED;
+}
+
+static bool tells_keys(const struct ctl_stream_set *set)
+{
+	return set->security_count > 0 &&
+	       (set->security->receive_count > 0 || set->security->send_count > 0);
+}
+
+enum err session_prepare(struct sessions *sessions, struct side *side,
+			 const struct ctl_stream_set *set)
+{
+	return tells_keys(set) ? flow_prepare(sessions, &side->flows[COMPONENT_RTP]) : OK;
+}
+
+/* One direction may come before the other. */
+static enum err set_keys(struct srtp *srtp, const struct ctl_stream_security *security,
+			 uint64_t now_ms)
+{
+	enum err receive = srtp_set_receive(srtp, security->receive, security->receive_count, now_ms);
+	enum err send = srtp_set_send(srtp, security->send_count > 0 ? security->send : NULL);
+
+	return receive != OK ? receive : send;
+}
+
+enum err session_secure(struct side *side, const struct ctl_stream_set *set, uint64_t now_ms)
+{
+	struct flow *rtp = &side->flows[COMPONENT_RTP];
+	enum err err;
+
+	side->pass = (set->flags & CTL_STREAM_PASS_CRYPTO) != 0;
+	side->secured = side->pass || tells_keys(set);
+	if (!tells_keys(set)) {
+		side_forget_keys(side);
+		return OK;
+	}
+	srtp_destroy(&side->flows[COMPONENT_RTCP].srtp);
+	ensure(rtp->srtp);
+	err = set_keys(rtp->srtp, set->security, now_ms);
+	if (err != OK)
+		srtp_destroy(&rtp->srtp);
+	return err;
+}
+
+enum err flow_set_keys(struct sessions *sessions, struct flow *flow,
+		       const struct ctl_srtp_crypto *receive, const struct ctl_srtp_crypto *send,
+		       uint64_t now_ms)
+{
+	enum err err = flow_prepare(sessions, flow);
+
+	ensure(flow->side->secured);
+	if (err == OK)
+		err = srtp_set_receive(flow->srtp, receive, receive ? 1 : 0, now_ms);
+	if (err == OK)
+		err = srtp_set_send(flow->srtp, send);
+	return err;
+}
+
+/* ---- for another life of the relay ---- */
+
+static struct slice keep(struct arena *arena, const unsigned char *bytes, size_t len)
+{
+	struct slice kept;
+
+	return arena_keep(arena, slice_of((const char *)bytes, len), &kept) == OK ? kept : SLICE_NONE;
+}
+
+void side_states(const struct side *side, struct arena *arena, struct ctl_stream_stats *ret)
+{
+	const struct srtp *srtp = side->flows[COMPONENT_RTP].srtp;
+	unsigned char bytes[SRTP_STATE_MAX_BYTES];
+
+	if (!srtp)
+		return;
+	ret->receive_state = keep(arena, bytes, srtp_receive_state(srtp, bytes));
+	ret->send_state = keep(arena, bytes, srtp_send_state(srtp, bytes));
+}

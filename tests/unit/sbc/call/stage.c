@@ -281,6 +281,27 @@ void stage_answer(struct stage *stage, const char *from, struct slice request, u
 				      "Allow: INVITE, ACK, CANCEL, BYE, UPDATE\r\n", sdp));
 }
 
+struct slice stage_begin(struct stage *stage, const char *sdp, char *copy)
+{
+	stage_invite(stage, sdp);
+	raw_copy(copy, RAW_BYTES, stage_take(stage, GW_1, "INVITE "));
+	return slice_text(copy);
+}
+
+void stage_call(struct stage *stage, const char *sdp, unsigned status, const char *answer_sdp)
+{
+	char copy[RAW_BYTES];
+
+	stage_answer(stage, GW_1, stage_begin(stage, sdp, copy), status, "tag-of-b", answer_sdp);
+}
+
+void stage_cancelled(struct stage *stage)
+{
+	stage_cancel_a(stage);
+	stage_take(stage, PBX, "SIP/2.0 200 ");
+	stage_take(stage, PBX, "SIP/2.0 487 ");
+}
+
 void stage_learn_a(struct stage *stage, struct slice response)
 {
 	raw_copy(stage->a.remote_tag, sizeof(stage->a.remote_tag), raw_tag(response, "To"));

@@ -74,5 +74,11 @@ void stage_answer(struct stage *stage, const char *from, struct slice request, u
 		  const char *tag, const char *sdp);
 /* What the caller learns from an answer: the other tag, where his requests go. */
 void stage_learn_a(struct stage *stage, struct slice response);
+/* The caller's INVITE as the first gateway gets it, in copy[RAW_BYTES]. */
+struct slice stage_begin(struct stage *stage, const char *sdp, char *copy);
+/* The same, and what the gateway answers: it rings, answers, refuses. */
+void stage_call(struct stage *stage, const char *sdp, unsigned status, const char *answer_sdp);
+/* The caller takes his INVITE back, and is told so. */
+void stage_cancelled(struct stage *stage);
 /* A call that is up, with nothing under way. */
 void stage_talk(struct stage *stage);

@@ -172,8 +172,7 @@ static void reinvite_before_the_ack(void **state)
 	struct slice answer;
 
 	(void)state;
-	stage_invite(stage, SDP_A);
-	stage_answer(stage, GW_1, stage_take(stage, GW_1, "INVITE "), 200, "tag-of-b", SDP_B);
+	stage_call(stage, SDP_A, 200, SDP_B);
 	stage_take(stage, GW_1, "ACK ");
 	answer = stage_take(stage, PBX, "SIP/2.0 200 ");
 	raw_copy(stage->a.remote_tag, sizeof(stage->a.remote_tag), raw_tag(answer, "To"));
@@ -352,8 +351,7 @@ static void update_as_reinvite(void **state)
 	char copy[RAW_BYTES];
 
 	(void)state;
-	stage_invite(stage, SDP_A);
-	raw_copy(copy, sizeof(copy), stage_take(stage, GW_1, "INVITE "));
+	stage_begin(stage, SDP_A, copy);
 	stage_feed(stage, GW_1, raw_write_response(storage, slice_text(copy), 200, "tag-of-b", GW_1,
 						   "Allow: INVITE, ACK, BYE, CANCEL\r\n", SDP_B));
 	stage_take(stage, GW_1, "ACK ");
@@ -479,8 +477,7 @@ static void while_it_rings(void **state)
 	char copy[RAW_BYTES];
 
 	(void)state;
-	stage_invite(stage, SDP_A);
-	raw_copy(copy, sizeof(copy), stage_take(stage, GW_1, "INVITE "));
+	stage_begin(stage, SDP_A, copy);
 	stage_answer(stage, GW_1, slice_text(copy), 180, "tag-of-b", NULL);
 	message = stage_take(stage, PBX, "SIP/2.0 180 ");
 	raw_copy(stage->a.remote_tag, sizeof(stage->a.remote_tag), raw_tag(message, "To"));

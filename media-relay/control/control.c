@@ -9,12 +9,27 @@
 #include "lib/base/ensure.h"
 #include "lib/base/rand.h"
 #include "media-relay/control/control_priv.h"
+#include "media-relay/srtp/srtp.h"
 
 #define CONNECTIONS_MAX 1024u
 #define OWNERS_MAX 4096u
 #define REQUESTS_MAX 65536u
 
 /* ---- peers ---- */
+
+/* What this relay can do; sbcd writes its SDP by it. */
+static void send_info(const struct control *control, struct ctl_peer *peer)
+{
+	struct ctl_message message = {
+		.type = CTL_relay_info,
+		.relay_info = { .ways = 1u << CTL_WAY_SOCKET,
+				.srtp_suites = srtp_suites(),
+				.dtls_hash = CTL_HASH_SHA256,
+				.dtls_fingerprint = dtls_identity_fingerprint(control->identity) },
+	};
+
+	(void)!ctl_send(peer, &message); /* a peer that is lost is told of by itself */
+}
 
 static void on_up(void *owner, struct ctl_peer *peer, const struct ctl_hello *hello)
 {
@@ -37,6 +52,7 @@ static void on_up(void *owner, struct ctl_peer *peer, const struct ctl_hello *he
 	*connection = (struct connection){ .peer = peer, .owner = who, .handle = handle };
 	who->connection = connection;
 	ctl_peer_set_data(peer, connection);
+	send_info(control, peer);
 }
 
 static void on_down(void *owner, struct ctl_peer *peer)
@@ -167,6 +183,7 @@ static enum err create_workers(struct control *control)
 					  .count = control->options.workers,
 					  .capacity = control->options.capacity,
 					  .idle_open_max = control->options.idle_open_max,
+					  .identity = control->identity,
 					  .memory = control->options.memory,
 					  .fastpath = control->options.fastpath,
 					  .fn = on_reply,
@@ -233,6 +250,8 @@ enum err control_create(const struct control_options *options, struct control **
 	loop_set_wake(options->loop, on_wake, control);
 	err = create_pools(control);
 	if (err == OK)
+		err = dtls_identity_create(&control->identity);
+	if (err == OK)
 		err = create_workers(control);
 	if (err == OK)
 		err = create_server(control);
@@ -255,6 +274,7 @@ void control_destroy(struct control **control)
 	ctl_server_destroy(&it->server);
 	for (unsigned i = 0; i < it->options.workers; i++)
 		worker_destroy(&it->workers[i]);
+	dtls_identity_destroy(&it->identity);
 	list_remove(&it->hook.link);
 	loop_set_wake(it->options.loop, NULL, NULL);
 	list_each(node, &it->owners)

@@ -82,6 +82,7 @@ struct control {
 	struct pool entry_pool;
 	struct pool request_pool;
 	struct list owners;
+	struct dtls_identity *identity;
 	uint32_t owner_last;
 	struct map entries;
 	bool draining; /* no new sessions; those that a former relay had still come back */

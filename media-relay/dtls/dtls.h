@@ -39,6 +39,8 @@ must_use enum err dtls_engine_create(const struct dtls_identity *identity, uint3
 				     struct dtls_engine **ret);
 /* Every association of it was destroyed before. */
 void dtls_engine_destroy(struct dtls_engine **engine);
+/* Associations now. */
+uint32_t dtls_engine_live(const struct dtls_engine *engine);
 
 /* Bits, 1 << enum ctl_srtp_suite: what DTLS can agree on here. */
 uint32_t dtls_suites(void);

@@ -100,3 +100,8 @@ void dtls_engine_destroy(struct dtls_engine **engine)
 	pool_fini(&it->pool);
 	free(it);
 }
+
+uint32_t dtls_engine_live(const struct dtls_engine *engine)
+{
+	return engine->pool.live;
+}

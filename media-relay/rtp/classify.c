@@ -70,6 +70,8 @@ static enum rtp_kind classify(const unsigned char *bytes, size_t len, bool prote
 		return RTP_EMPTY;
 	if (bytes[0] < 4)
 		return RTP_STUN; /* RFC 7983 7 */
+	if (bytes[0] >= 20 && bytes[0] < 64)
+		return RTP_DTLS;
 	if (bytes[0] >> 6 != RTP_VERSION)
 		return RTP_OTHER;
 	if (len >= 2 && bytes[1] >= RTCP_TYPE_FIRST && bytes[1] <= RTCP_TYPE_LAST) {

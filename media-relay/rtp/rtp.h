@@ -19,9 +19,10 @@ enum rtp_kind {
 	RTP_MEDIA,
 	RTP_CONTROL,   /* RTCP */
 	RTP_STUN,
+	RTP_DTLS,
 	RTP_EMPTY,     /* a datagram of no bytes */
 	RTP_MALFORMED, /* RTP or RTCP by its first byte, but not whole */
-	RTP_OTHER,     /* DTLS, TURN channels, anything else */
+	RTP_OTHER,     /* ZRTP, TURN channels, anything else */
 };
 
 struct rtp_header {

@@ -12,13 +12,33 @@ bool channel_has_ice(const struct side *side)
 	return side->channel && side->channel->has_ice;
 }
 
+bool channel_has_dtls(const struct side *side)
+{
+	return side->channel && side->channel->has_dtls;
+}
+
 /* ---- what control tells ---- */
 
 const char *channel_check(const struct ctl_stream_security *security)
 {
-	if (security->ice_count > 1)
-		return "ice: at most one";
-	return security->ice_count > 0 ? ice_setup_check(&security->ice[0]) : NULL;
+	const char *wrong = NULL;
+
+	if (security->ice_count > 1 || security->dtls_count > 1)
+		return "security: at most one ICE, and one DTLS";
+	if (security->dtls_count > 0 && (security->receive_count > 0 || security->send_count > 0))
+		return "security: keys are told, or come from DTLS";
+	if (security->ice_count > 0)
+		wrong = ice_setup_check(&security->ice[0]);
+	if (!wrong && security->dtls_count > 0)
+		wrong = dtls_setup_check(&security->dtls[0]);
+	return wrong;
+}
+
+static const struct ctl_stream_security *channel_told(const struct ctl_stream_set *set)
+{
+	const struct ctl_stream_security *security = set->security_count > 0 ? set->security : NULL;
+
+	return security && (security->ice_count > 0 || security->dtls_count > 0) ? security : NULL;
 }
 
 enum err session_prepare_channel(struct sessions *sessions, struct side *side,
@@ -26,7 +46,7 @@ enum err session_prepare_channel(struct sessions *sessions, struct side *side,
 {
 	struct handle handle;
 
-	if (set->security_count == 0 || set->security->ice_count == 0 || side->channel)
+	if (!channel_told(set) || side->channel)
 		return OK;
 	side->channel = pool_take(&sessions->channel_pool, &handle);
 	if (!side->channel)
@@ -42,40 +62,51 @@ void channel_destroy(struct sessions *sessions, struct side *side)
 	if (!channel)
 		return;
 	side->channel = NULL;
+	handshake_clear(channel);
 	ice_clear(&channel->ice);
 	pool_give(&sessions->channel_pool, channel->handle);
 }
 
-static void aim_all(struct side *side)
+static void flows_reset(struct side *side)
 {
-	for (unsigned i = 0; i < COMPONENTS; i++)
-		channel_aim(&side->flows[i]);
-}
-
-/* Back to what was told. */
-static void channel_leave(struct sessions *sessions, struct side *side)
-{
-	if (!side->channel)
-		return;
-	channel_destroy(sessions, side);
 	for (unsigned i = 0; i < COMPONENTS; i++)
 		latch_reset(&side->flows[i]);
 }
 
-void session_set_channel(struct sessions *sessions, struct side *side,
-			 const struct ctl_stream_set *set)
+static void set_ice(struct side *side, const struct ctl_stream_security *security, bool reset)
 {
-	const struct ctl_stream_security *security = set->security_count > 0 ? set->security : NULL;
+	struct channel *channel = side->channel;
 
-	if (!security || security->ice_count == 0) {
-		channel_leave(sessions, side);
+	if (reset || security->ice_count == 0)
+		ice_clear(&channel->ice);
+	if (security->ice_count > 0) {
+		channel->has_ice = true;
+		ice_set(&channel->ice, &security->ice[0]);
+		for (unsigned i = 0; i < COMPONENTS; i++)
+			channel_aim(&side->flows[i]);
+	} else if (channel->has_ice) {
+		channel->has_ice = false;
+		flows_reset(side); /* back to what was told */
+	}
+}
+
+void session_set_channel(struct sessions *sessions, struct side *side,
+			 const struct ctl_stream_set *set, uint64_t now_ms)
+{
+	const struct ctl_stream_security *security = channel_told(set);
+	bool reset = (set->flags & CTL_STREAM_RESET) != 0;
+	bool had_ice = channel_has_ice(side);
+
+	if (!security) {
+		channel_destroy(sessions, side);
+		if (had_ice)
+			flows_reset(side);
 		return;
 	}
-	if (set->flags & CTL_STREAM_RESET)
-		ice_clear(&side->channel->ice);
-	side->channel->has_ice = true;
-	ice_set(&side->channel->ice, &security->ice[0]);
-	aim_all(side);
+	set_ice(side, security, reset);
+	handshake_set(side->channel, security->dtls_count > 0 ? security->dtls : NULL, reset);
+	for (unsigned i = 0; i < COMPONENTS; i++)
+		handshake_start(sessions, &side->flows[i], now_ms);
 }
 
 /* ---- the flow's two policies ---- */
@@ -99,6 +130,19 @@ void channel_aim(struct flow *flow)
 
 /* ---- datagrams ---- */
 
+static void on_path(struct sessions *sessions, struct packet *packet, const struct ice_reply *reply)
+{
+	struct flow *flow = packet->flow;
+
+	if (reply->connected && flow->component == COMPONENT_RTP)
+		session_note(sessions, flow->side, CTL_MEDIA_ICE_CONNECTED, 0, &packet->source);
+	if (reply->selected) {
+		channel_aim(flow);
+		handshake_start(sessions, flow, packet->now_ms);
+	}
+	session_arm(sessions, flow->side->stream->session);
+}
+
 static enum packet_verdict on_stun(struct sessions *sessions, struct packet *packet)
 {
 	struct flow *flow = packet->flow;
@@ -116,18 +160,16 @@ static enum packet_verdict on_stun(struct sessions *sessions, struct packet *pac
 		return PACKET_DROP_STUN;
 	if (reply.len > 0)
 		sessions->send(sessions->send_owner, flow, &packet->source, reply.bytes, reply.len);
-	if (reply.selected)
-		channel_aim(flow);
-	if (reply.connected && flow->component == COMPONENT_RTP)
-		session_note(sessions, flow->side, CTL_MEDIA_ICE_CONNECTED, &packet->source);
 	if (reply.selected || reply.connected)
-		session_arm(sessions, flow->side->stream->session);
+		on_path(sessions, packet, &reply);
 	return PACKET_CONSUMED;
 }
 
 enum packet_verdict session_signal(struct sessions *sessions, struct packet *packet)
 {
-	enum packet_verdict verdict = on_stun(sessions, packet);
+	enum packet_verdict verdict = packet->kind == RTP_STUN ?
+					      on_stun(sessions, packet) :
+					      handshake_receive(sessions, packet);
 
 	if (verdict != PACKET_CONSUMED)
 		packet->flow->side->counters.packets_dropped++;
@@ -136,30 +178,40 @@ enum packet_verdict session_signal(struct sessions *sessions, struct packet *pac
 
 /* ---- time ---- */
 
-uint64_t channel_due_ms(const struct side *side)
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t consent_due_ms(const struct side *side, unsigned component)
+{
+	return channel_has_ice(side) ?
+		       ice_consent_due_ms(&side->channel->ice, component, side->last_packet_ms) :
+		       UINT64_MAX;
+}
+
+uint64_t channel_due_ms(const struct side *side, uint64_t now_ms)
 {
 	uint64_t due_ms = UINT64_MAX;
 
-	for (unsigned i = 0; channel_has_ice(side) && i < COMPONENTS; i++) {
-		uint64_t it_ms = ice_consent_due_ms(&side->channel->ice, i, side->last_packet_ms);
-
-		due_ms = it_ms < due_ms ? it_ms : due_ms;
+	for (unsigned i = 0; side->channel && i < COMPONENTS; i++) {
+		due_ms = sooner(due_ms, consent_due_ms(side, i));
+		due_ms = sooner(due_ms, handshake_due_ms(&side->flows[i], now_ms));
 	}
 	return due_ms;
 }
 
 void channel_tick(struct sessions *sessions, struct side *side, uint64_t now_ms)
 {
-	struct ice *ice = channel_has_ice(side) ? &side->channel->ice : NULL;
-
-	for (unsigned i = 0; ice && i < COMPONENTS; i++) {
+	for (unsigned i = 0; side->channel && i < COMPONENTS; i++) {
 		struct flow *flow = &side->flows[i];
 
-		if (ice_consent_due_ms(ice, i, side->last_packet_ms) > now_ms)
+		handshake_tick(sessions, flow, now_ms);
+		if (consent_due_ms(side, i) > now_ms)
 			continue;
 		if (i == COMPONENT_RTP)
-			session_note(sessions, side, CTL_MEDIA_ICE_LOST, &flow->target);
-		ice_consent_end(ice, i);
+			session_note(sessions, side, CTL_MEDIA_ICE_LOST, 0, &flow->target);
+		ice_consent_end(&side->channel->ice, i);
 		channel_aim(flow);
 	}
 }

@@ -7,7 +7,7 @@
 
 /* When there is no room the oldest stays: the newest is told by the figures, too. */
 void session_note(struct sessions *sessions, const struct side *side,
-		  enum ctl_media_event_kind kind, const struct endpoint *source)
+		  enum ctl_media_event_kind kind, uint32_t value, const struct endpoint *source)
 {
 	struct session_note *note = &sessions->notes[sessions->note_count];
 
@@ -17,6 +17,7 @@ void session_note(struct sessions *sessions, const struct side *side,
 				       .stream = side->stream->number,
 				       .side = side->number,
 				       .kind = kind,
+				       .value = value,
 				       .source = *source };
 	sessions->note_count++;
 }
@@ -32,6 +33,7 @@ static bool note_resolve(struct sessions *sessions, const struct session_note *n
 	*ret = (struct session_event){ .session = session,
 				       .side = &stream->sides[note->side],
 				       .kind = note->kind,
+				       .value = note->value,
 				       .source = note->source };
 	return true;
 }

@@ -23,6 +23,7 @@ static enum packet_verdict stage_classify(struct packet *packet)
 			       PACKET_FORWARD :
 			       PACKET_DROP_MALFORMED;
 	case RTP_STUN:
+	case RTP_DTLS:
 		return PACKET_SIGNAL;
 	case RTP_EMPTY:
 		return PACKET_DROP_EMPTY;
@@ -205,6 +206,7 @@ const char *packet_verdict_name(enum packet_verdict verdict)
 		[PACKET_CONSUMED] = "consumed",
 		[PACKET_DROP_EMPTY] = "empty",
 		[PACKET_DROP_STUN] = "stun",
+		[PACKET_DROP_DTLS] = "dtls",
 		[PACKET_DROP_MALFORMED] = "malformed",
 		[PACKET_DROP_SOURCE] = "source",
 		[PACKET_DROP_PLAIN] = "plain",

@@ -4,6 +4,7 @@
 #include "media-relay/session/session_priv.h"
 
 #include "lib/base/ensure.h"
+#include "media-relay/session/channel.h"
 
 static const char *cryptos_check(const struct ctl_srtp_crypto *cryptos, uint32_t count)
 {
@@ -20,8 +21,6 @@ const char *secure_check(const struct ctl_stream_security *security)
 
 	if (security->receive_count > SRTP_RECEIVE_KEYS || security->send_count > 1)
 		return "security: two keys to receive with, one to send with";
-	if (security->dtls_count > 0)
-		return "security: this relay has no DTLS";
 	wrong = cryptos_check(security->receive, security->receive_count);
 	return wrong ? wrong : cryptos_check(security->send, security->send_count);
 }
@@ -42,6 +41,11 @@ static enum err flow_prepare(struct sessions *sessions, struct flow *flow)
 	if (!flow->srtp)
 		flow->srtp = srtp_create(&sessions->srtp);
 	return flow->srtp ? OK : ERR_EXHAUSTED;
+}
+
+static bool tells_dtls(const struct ctl_stream_set *set)
+{
+	return set->security_count > 0 && set->security->dtls_count > 0;
 }
 
 static bool tells_keys(const struct ctl_stream_set *set)
@@ -72,7 +76,9 @@ enum err session_secure(struct side *side, const struct ctl_stream_set *set, uin
 	enum err err;
 
 	side->pass = (set->flags & CTL_STREAM_PASS_CRYPTO) != 0;
-	side->secured = side->pass || tells_keys(set);
+	side->secured = side->pass || tells_keys(set) || tells_dtls(set);
+	if (tells_dtls(set) && channel_has_dtls(side) && !(set->flags & CTL_STREAM_RESET))
+		return OK; /* the keys of its associations, until there are others */
 	if (!tells_keys(set)) {
 		side_forget_keys(side);
 		return OK;

@@ -24,16 +24,24 @@ enum err sessions_init(struct sessions *sessions, uint32_t capacity, uint64_t no
 	return err;
 }
 
+/* What of it lies outside of its pool. */
+static void stream_forget(struct sessions *sessions, struct stream *stream)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		side_forget_keys(&stream->sides[i]);
+		channel_destroy(sessions, &stream->sides[i]);
+	}
+}
+
 void sessions_fini(struct sessions *sessions)
 {
 	struct stream *stream;
 	uint32_t cursor = 0;
 
-	while ((stream = pool_next(&sessions->stream_pool, &cursor))) {
-		side_forget_keys(&stream->sides[0]);
-		side_forget_keys(&stream->sides[1]);
-	}
+	while ((stream = pool_next(&sessions->stream_pool, &cursor)))
+		stream_forget(sessions, stream);
 	srtp_engine_fini(&sessions->srtp);
+	dtls_engine_destroy(&sessions->dtls);
 	map_fini(&sessions->map);
 	pool_fini(&sessions->channel_pool);
 	pool_fini(&sessions->stream_pool);
@@ -123,10 +131,7 @@ struct stream *stream_create(struct sessions *sessions, struct session *session,
 
 void stream_destroy(struct sessions *sessions, struct stream *stream)
 {
-	channel_destroy(sessions, &stream->sides[0]);
-	channel_destroy(sessions, &stream->sides[1]);
-	side_forget_keys(&stream->sides[0]);
-	side_forget_keys(&stream->sides[1]);
+	stream_forget(sessions, stream);
 	list_remove(&stream->link);
 	pool_give(&sessions->stream_pool, stream->handle);
 }

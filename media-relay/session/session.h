@@ -4,12 +4,14 @@
  * The records themselves are in flow.h. */
 #pragma once
 
+#include "media-relay/dtls/dtls.h"
 #include "media-relay/ice/ice.h"
 #include "media-relay/session/flow.h"
 
 #define SESSION_NOTES 32u
+#define SESSION_HANDSHAKE_RESULTS (CTL_SECURITY_PROFILE + 1u) /* 0: secured; else why it failed */
 
-/* A datagram of the session's own (an answer to a check) leaves from this flow's port. */
+/* A datagram of the session's own (an answer to a check, a handshake) leaves from this flow's port. */
 typedef void session_send_fn(void *owner, struct flow *flow, const struct endpoint *to,
 			     const void *bytes, size_t len);
 
@@ -19,6 +21,7 @@ struct session_note {
 	uint8_t stream;
 	uint8_t side;
 	enum ctl_media_event_kind kind;
+	uint32_t value;
 	struct endpoint source;
 };
 
@@ -30,6 +33,9 @@ struct sessions {
 	struct wheel wheel;
 	session_send_fn *send; /* set before the first datagram */
 	void *send_owner;
+	struct dtls_engine *dtls; /* set before a side with DTLS is told; ends with the sessions */
+	uint64_t hellos_asked;    /* for a cookie */
+	uint64_t handshakes[2][SESSION_HANDSHAKE_RESULTS]; /* ended: by enum ctl_dtls_role, result */
 	struct session_note notes[SESSION_NOTES];
 	unsigned note_count;
 	struct srtp_engine srtp;
@@ -66,12 +72,13 @@ struct stream *stream_create(struct sessions *sessions, struct session *session,
  * latch, unless CTL_STREAM_RESET. */
 void side_set(struct side *side, const struct ctl_stream_set *set, const struct side_ports *ports,
 	      uint64_t now_ms);
-/* Memory for what a checked message asks of the side's ICE, while nothing is changed yet. */
+/* Memory for what a checked message asks of ICE and DTLS, while nothing is changed yet. */
 must_use enum err session_prepare_channel(struct sessions *sessions, struct side *side,
 					  const struct ctl_stream_set *set);
-/* After session_prepare_channel and side_set: puts it in force. A message without it ends it. */
+/* After session_prepare_channel, side_set and session_secure: puts it in force, and may send. A message
+ * without it ends it. */
 void session_set_channel(struct sessions *sessions, struct side *side,
-			 const struct ctl_stream_set *set);
+			 const struct ctl_stream_set *set, uint64_t now_ms);
 /* Memory for the keys that a checked message tells, while nothing is changed yet. ERR_EXHAUSTED. */
 must_use enum err session_prepare(struct sessions *sessions, struct side *side,
 				  const struct ctl_stream_set *set);
@@ -107,6 +114,7 @@ struct session_event {
 	struct session *session;
 	struct side *side; /* NULL: the session ended for want of an owner; the caller destroys it */
 	enum ctl_media_event_kind kind;
+	uint32_t value; /* of CTL_MEDIA_SECURITY_FAILED */
 	struct endpoint source;
 };
 
@@ -121,6 +129,7 @@ enum packet_verdict {
 	PACKET_CONSUMED, /* it was for us */
 	PACKET_DROP_EMPTY,
 	PACKET_DROP_STUN,
+	PACKET_DROP_DTLS,
 	PACKET_DROP_MALFORMED,
 	PACKET_DROP_SOURCE,    /* from a stranger, or not trusted yet */
 	PACKET_DROP_PLAIN,     /* in clear where SRTP is told; nothing leaves so either */
@@ -151,7 +160,7 @@ struct packet {
 
 /* Runs the stages on one packet. */
 enum packet_verdict session_packet(struct packet *packet);
-/* What session_packet left: a check. May send, and note events. PACKET_CONSUMED or a drop. */
+/* What session_packet left: a check, or DTLS. May send, and note events. PACKET_CONSUMED or a drop. */
 enum packet_verdict session_signal(struct sessions *sessions, struct packet *packet);
 const char *packet_verdict_name(enum packet_verdict verdict);
 

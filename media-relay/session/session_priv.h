@@ -15,7 +15,7 @@ void latch_lock(struct flow *flow, const struct endpoint *source);
 
 /* Remembers something to tell; sessions_pop gives it out. */
 void session_note(struct sessions *sessions, const struct side *side,
-		  enum ctl_media_event_kind kind, const struct endpoint *source);
+		  enum ctl_media_event_kind kind, uint32_t value, const struct endpoint *source);
 bool session_note_pop(struct sessions *sessions, struct session_event *ret);
 
 /* NULL: fine; else what is wrong. */

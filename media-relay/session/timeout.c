@@ -72,7 +72,8 @@ void session_arm(struct sessions *sessions, struct session *session)
 		for (unsigned i = 0; i < 2; i++) {
 			due_ms = sooner(due_ms, side_look_ms(&stream->sides[i],
 							     sessions->wheel.now_ms));
-			due_ms = sooner(due_ms, channel_due_ms(&stream->sides[i]));
+			due_ms = sooner(due_ms, channel_due_ms(&stream->sides[i],
+							       sessions->wheel.now_ms));
 		}
 	}
 	if (due_ms == NEVER)

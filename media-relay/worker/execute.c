@@ -244,7 +244,7 @@ static void apply_side(struct plan *plan, uint32_t at)
 		log_write(worker->options.log, LOG_LEVEL_ERROR, EVENT_failed,
 			  LOG_U("session", plan->session->id), LOG_U("side", side->number),
 			  LOG_T("why", "no memory for keys: nothing passes"));
-	session_set_channel(&worker->sessions, side, &plan->set->streams[at]);
+	session_set_channel(&worker->sessions, side, &plan->set->streams[at], worker->loop->now_ms);
 	if (pair && plan->set->streams[at].want_port != 0)
 		worker_recall(worker, side);
 	worker_remember(worker, side);

@@ -16,6 +16,49 @@ static stats_id counter(struct worker *worker, const char *name, const char *lab
 	return stats_series(worker->options.stats, STATS_COUNTER, name, labels, help);
 }
 
+static void handshake_stats_init(struct worker *worker)
+{
+	static const char *const roles[] = { [CTL_DTLS_PASSIVE] = "server",
+					     [CTL_DTLS_ACTIVE] = "client" };
+	static const char *const results[SESSION_HANDSHAKE_RESULTS] = {
+		[0] = "secured",
+		[CTL_SECURITY_FINGERPRINT] = "fingerprint",
+		[CTL_SECURITY_HANDSHAKE] = "handshake",
+		[CTL_SECURITY_TIMEOUT] = "timeout",
+		[CTL_SECURITY_PROFILE] = "profile",
+	};
+	struct worker_stats *s = &worker->stats;
+
+	for (unsigned i = 0; i < array_size(roles) * array_size(results); i++) {
+		unsigned role = i / array_size(results), result = i % array_size(results);
+		char labels[64];
+
+		snprintf(labels, sizeof(labels), "role=\"%s\",result=\"%s\"", roles[role],
+			 results[result]);
+		s->handshakes[role][result] = counter(worker, "sbc_dtls_handshakes_total", labels,
+						      "DTLS handshakes that ended");
+	}
+	s->hellos_asked = counter(worker, "sbc_dtls_hellos_asked_total", "",
+				  "ClientHellos that were asked for a cookie");
+	s->associations = stats_series(worker->options.stats, STATS_GAUGE, "sbc_dtls_associations",
+				       "", "DTLS associations");
+}
+
+void worker_stats_copy(struct worker *worker)
+{
+	const struct sessions *sessions = &worker->sessions;
+	struct worker_stats *s = &worker->stats;
+
+	stats_set(s->row, s->stray, worker->io.stray);
+	stats_set(s->row, s->send_failed, worker->io.send_failed);
+	stats_set(s->row, s->hellos_asked, sessions->hellos_asked);
+	stats_set(s->row, s->associations, dtls_engine_live(sessions->dtls));
+	for (unsigned i = 0; i < 2 * SESSION_HANDSHAKE_RESULTS; i++)
+		stats_set(s->row, s->handshakes[i / SESSION_HANDSHAKE_RESULTS][i % SESSION_HANDSHAKE_RESULTS],
+			  sessions->handshakes[i / SESSION_HANDSHAKE_RESULTS]
+					      [i % SESSION_HANDSHAKE_RESULTS]);
+}
+
 void worker_stats_init(struct worker *worker)
 {
 	struct worker_stats *s = &worker->stats;
@@ -49,12 +92,14 @@ void worker_stats_init(struct worker *worker)
 		s->checks[i] = counter(worker, "sbc_relay_ice_checks_total", labels,
 				       "STUN datagrams at sides with ICE");
 	}
+	handshake_stats_init(worker);
 	s->port_failures = counter(worker, "sbc_relay_port_allocation_failures_total", "",
 				   "sessions refused for want of a port");
 }
 
 static void tell_owner(struct worker *worker, const struct side *side,
-		       enum ctl_media_event_kind kind, const struct endpoint *source)
+		       enum ctl_media_event_kind kind, uint32_t value,
+		       const struct endpoint *source)
 {
 	const struct session *session = side->stream->session;
 	struct ctl_message message = {
@@ -62,7 +107,8 @@ static void tell_owner(struct worker *worker, const struct side *side,
 		.media_event = { .session = session->id,
 				 .stream = side->stream->number,
 				 .side = side->number,
-				 .kind = (uint8_t)kind },
+				 .kind = (uint8_t)kind,
+				 .value = value },
 	};
 	struct worker_reply reply = { .kind = WORKER_EVENT,
 				      .owner = session->owner,
@@ -83,7 +129,7 @@ static void on_latched(struct worker *worker, const struct packet *packet)
 		  LOG_U("session", side->stream->session->id), LOG_U("side", side->number),
 		  LOG_E("source", &packet->source));
 	if (packet->flow->component == COMPONENT_RTP)
-		tell_owner(worker, side, CTL_MEDIA_LATCHED, &packet->source);
+		tell_owner(worker, side, CTL_MEDIA_LATCHED, 0, &packet->source);
 }
 
 /* A check, and what it changed. */
@@ -162,11 +208,13 @@ static void log_event(struct worker *worker, const struct session_event *event)
 		[CTL_MEDIA_TIMEOUT] = { EVENT_media_timeout, "silence" },
 		[CTL_MEDIA_ICE_CONNECTED] = { EVENT_media_path, "nominated" },
 		[CTL_MEDIA_ICE_LOST] = { EVENT_media_path, "consent_expired" },
+		[CTL_MEDIA_SECURED] = { EVENT_media_security, "secured" },
+		[CTL_MEDIA_SECURITY_FAILED] = { EVENT_media_security, "failed" },
 	};
 
 	log_write(worker->options.log, LOG_LEVEL_INFO, table[event->kind].event,
 		  LOG_U("session", event->session->id), LOG_U("side", event->side->number),
-		  LOG_T("why", table[event->kind].why));
+		  LOG_T("why", table[event->kind].why), LOG_U("value", event->value));
 }
 
 void worker_on_timers(struct loop *loop, void *owner)
@@ -181,6 +229,6 @@ void worker_on_timers(struct loop *loop, void *owner)
 			continue;
 		}
 		log_event(worker, &event);
-		tell_owner(worker, event.side, event.kind, &event.source);
+		tell_owner(worker, event.side, event.kind, event.value, &event.source);
 	}
 }

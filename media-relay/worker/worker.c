@@ -153,12 +153,10 @@ static void on_commands(struct loop *loop, void *owner)
 static void on_turn_end(struct loop *loop, void *owner)
 {
 	struct worker *worker = owner;
-	struct worker_stats *stats = &worker->stats;
 
 	if (worker->sessions.note_count > 0)
 		worker_on_timers(loop, worker);
-	stats_set(stats->row, stats->stray, worker->io.stray);
-	stats_set(stats->row, stats->send_failed, worker->io.send_failed);
+	worker_stats_copy(worker);
 	if (worker->replied)
 		loop_wake(worker->options.loop);
 	worker->replied = false;
@@ -274,6 +272,10 @@ static enum err worker_init(struct worker *worker)
 				    worker->loop->now_ms);
 	if (err == OK)
 		err = worker_memory_init(worker);
+	if (err != OK)
+		return err;
+	err = dtls_engine_create(worker->options.identity, 8 * worker->options.capacity,
+				 &worker->sessions.dtls);
 	if (err != OK)
 		return err;
 	worker->sessions.send = worker_send;

@@ -9,6 +9,7 @@
 #include "lib/log/log.h"
 #include "lib/loop/loop.h"
 #include "lib/stats/stats.h"
+#include "media-relay/dtls/dtls.h"
 
 struct fastpath;
 struct worker;
@@ -60,6 +61,7 @@ struct worker_options {
 	unsigned count;
 	uint32_t capacity;      /* sessions */
 	uint32_t idle_open_max; /* port pairs of a realm kept open without use */
+	const struct dtls_identity *identity; /* outlives the worker */
 	struct memory *memory;  /* of all workers; NULL: none */
 	struct fastpath *fastpath; /* NULL: there is no way through the kernel */
 	worker_reply_fn *fn;

@@ -35,6 +35,9 @@ struct worker_stats {
 	stats_id bytes_out;
 	stats_id dropped[PACKET_VERDICTS];
 	stats_id checks[ICE_VERDICTS];
+	stats_id hellos_asked;
+	stats_id handshakes[2][SESSION_HANDSHAKE_RESULTS];
+	stats_id associations;
 	stats_id stray;
 	stats_id send_failed;
 	stats_id port_failures;
@@ -109,6 +112,8 @@ void worker_send(void *owner, struct flow *flow, const struct endpoint *to, cons
 		 size_t len);
 void worker_on_timers(struct loop *loop, void *owner);
 void worker_stats_init(struct worker *worker);
+/* What others count, at the end of a turn. */
+void worker_stats_copy(struct worker *worker);
 
 /* ---- worker.c ---- */
 void worker_reply(struct worker *worker, const struct worker_reply *reply);

@@ -122,6 +122,7 @@ class Client:
     def __init__(self, codec, path, program="sbcd", node="test", worker=0):
         self.codec = codec
         self.pushes = []
+        self.info = None  # relay_info, which a relay pushes first
         self.last = 0
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(20)
@@ -129,6 +130,9 @@ class Client:
         self.send("hello", version=self.codec.version, program=program, node=node, worker=worker)
         self.hello = self.receive()
         assert self.hello[0] == "hello", self.hello
+        if self.hello[2]["program"] == "media-relayd":
+            name, _, self.info = self.receive()
+            assert name == "relay_info", name
 
     def send(self, name, request=0, **values):
         self.socket.send(self.codec.encode(name, request, **values))

@@ -9,6 +9,7 @@ import sys
 import traceback
 
 import cases
+import cases_channel  # its cases add themselves to cases.CASES
 from relay import Relay
 
 BROKEN = ("Sanitizer", "runtime error", "exit code", "broken invariant")

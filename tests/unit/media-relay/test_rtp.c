@@ -17,7 +17,12 @@ static void datagrams(void **state)
 		{ RTP_EMPTY, 0, { 0 } },
 		{ RTP_STUN, 1, { 0 } },
 		{ RTP_STUN, 20, { 1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42 } },
-		{ RTP_OTHER, 13, { 22, 0xfe, 0xfd } },    /* DTLS */
+		{ RTP_DTLS, 13, { 22, 0xfe, 0xfd } },
+		{ RTP_OTHER, 1, { 4 } },
+		{ RTP_OTHER, 1, { 19 } },                 /* ZRTP ends */
+		{ RTP_DTLS, 1, { 20 } },
+		{ RTP_DTLS, 1, { 63 } },
+		{ RTP_OTHER, 1, { 64 } },                 /* TURN channels begin */
 		{ RTP_OTHER, 12, { 0x40, 0 } },           /* RTP version 1, or a TURN channel */
 		{ RTP_OTHER, 12, { 0xc0, 0 } },           /* version 3 */
 		{ RTP_MALFORMED, 1, { 0x80 } },

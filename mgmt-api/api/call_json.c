@@ -51,6 +51,8 @@ static struct ctl_media_info joined(const struct ctl_media_info *media,
 	info.packets_lost = stats->packets_lost;
 	info.jitter_us = stats->jitter_us;
 	info.mos_x100 = stats->mos_x100;
+	info.way = stats->way;
+	info.suite = stats->suite;
 	return info;
 }
 
@@ -63,6 +65,8 @@ static void put_media(struct json_out *out, const struct ctl_media_info *media)
 	json_put_str_or_null(out, "codec", media->codec);
 	put_endpoint(out, "local", &media->local);
 	put_endpoint(out, "remote", &media->remote);
+	json_put_str(out, "srtp", slice_text(ctl_srtp_suite_name(media->suite)));
+	json_put_str(out, "way", slice_text(ctl_way_name(media->way)));
 	json_put_u64(out, "packets_received", media->packets_received);
 	json_put_u64(out, "packets_sent", media->packets_sent);
 	json_put_u64(out, "bytes_received", media->bytes_received);

@@ -188,6 +188,7 @@ void call_media_side(struct call *call, unsigned leg, const struct ip_addr *from
 
 	if (realm->media_advertise.len > 0)
 		(void)!ip_parse(realm->media_advertise, &side.shown_ip);
+	call->arena.wipe |= side.srtp != CONF_SRTP_OFF; /* an ACK with SDP is kept there */
 	media_set_side(call->media, leg, &side);
 }
 

@@ -94,6 +94,7 @@ void turn_end(struct worker *worker)
 
 	dispatch_effects(&rooms, &turn);
 	arena_reset(&worker->arena);
+	worker->arena.wipe = false; /* the next turn says for itself whether it holds keys */
 	worker->in_turn = false;
 }
 

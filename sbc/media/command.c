@@ -164,7 +164,6 @@ static bool fill_stream(struct media *media, const struct media_terms *terms, un
 	fill_addresses(media, terms, i, set);
 	stream->asked = true;
 	stream->ended = false;
-	turn->wipe |= media->legs[side].config.srtp != CONF_SRTP_OFF;
 	return media_fill_security(media, terms, i, set, turn) &&
 	       fill_payloads(media, terms, i, set, turn);
 }

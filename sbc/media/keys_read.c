@@ -287,7 +287,6 @@ enum err media_read_keys(struct media_reading *reading, const struct sdp_media *
 	line->secure = arena_new(reading->turn, struct media_secure);
 	if (!line->secure)
 		return ERR_NOMEM;
-	reading->turn->wipe = true;
 	*line->secure = secure;
 	explicit_bzero(&secure, sizeof(secure));
 	return OK;

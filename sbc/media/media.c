@@ -108,6 +108,7 @@ static enum err parse(struct slice sdp_text, struct arena *turn, struct sdp *ret
 static enum err ask(struct media *media, const struct media_terms *terms, unsigned sides,
 		    unsigned how, struct arena *turn, struct ctl_message **ret_command)
 {
+	turn->wipe |= holds_keys(media);
 	*ret_command = media_command(media, terms, sides, how, turn);
 	return *ret_command ? OK : ERR_NOMEM;
 }
@@ -144,6 +145,7 @@ enum err media_offer_in(struct media *media, unsigned side, struct slice sdp_tex
 	*ret_verdict = (struct media_verdict){ 0 };
 	if (media->pending)
 		return ERR_STATE;
+	turn->wipe |= holds_keys(media);
 	err = parse(sdp_text, turn, &sdp, ret_verdict);
 	if (err == OK)
 		err = media_read_offer(media, side, &sdp, turn, &said, ret_verdict);
@@ -255,6 +257,7 @@ enum err media_answer_in(struct media *media, struct slice sdp_text, struct aren
 		return ERR_STATE;
 	if (terms->said[!terms->offerer].given && terms->answer_hash == hash)
 		return OK;
+	turn->wipe |= holds_keys(media);
 	err = parse(sdp_text, turn, &sdp, ret_verdict);
 	if (err == OK)
 		err = media_read_answer(media, &sdp, turn, &said, ret_verdict);
@@ -391,5 +394,6 @@ struct ctl_message *media_restore(struct media *media, struct arena *turn)
 
 	if (!terms || media_answered(media))
 		terms = media->pending ? media->pending : media->current;
+	turn->wipe |= holds_keys(media);
 	return media_command(media, terms, BOTH_SIDES, MEDIA_ASK_RESTORE, turn);
 }

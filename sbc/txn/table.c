@@ -102,8 +102,11 @@ enum err txn_store(struct txn_table *table, struct txn *txn, struct slice bytes)
 	return err;
 }
 
+/* Its SDP may have held keys. */
 void txn_store_drop(struct txn_table *table, struct txn *txn)
 {
+	if (txn->sent.len > 0)
+		explicit_bzero((void *)(uintptr_t)txn->sent.p, txn->sent.len);
 	txn->sent = SLICE_NONE;
 	chunks_free(table->config.cache, txn->sent_chunks);
 	txn->sent_chunks = NULL;

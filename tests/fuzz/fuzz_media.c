@@ -13,9 +13,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (slice_cut_char(&answer, (char)0xff, &offer) && answer.len == 0)
 		answer = offer;
-	fuzz_media_init(&fuzz);
-	if (fuzz_media_exchange(&fuzz, 0, offer, answer))
-		fuzz_media_exchange(&fuzz, 1, answer, offer);
-	fuzz_media_fini(&fuzz);
+	for (unsigned secure = 0; secure < 2; secure++) {
+		fuzz_media_init(&fuzz, secure);
+		if (fuzz_media_exchange(&fuzz, 0, offer, answer))
+			fuzz_media_exchange(&fuzz, 1, answer, offer);
+		fuzz_media_fini(&fuzz);
+	}
 	return 0;
 }

@@ -9,7 +9,7 @@ POLICY_SAVED=$POLICY.before-sbc
 
 PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev clang libbpf-dev linux-libc-dev
 	libssl-dev libjansson-dev
-	libmicrohttpd-dev libsqlite3-dev libpcre2-dev libc-ares-dev libcmocka-dev
+	libmicrohttpd-dev libsqlite3-dev libpcre2-dev libc-ares-dev libpcap-dev libcmocka-dev
 	python3 curl jq"
 PACKAGES_DEMO="baresip-core"
 PACKAGES_TEST="clang libclang-rt-14-dev llvm sip-tester baresip-core kamailio tshark tcpdump

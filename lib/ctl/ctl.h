@@ -62,6 +62,12 @@ enum ctl_codec { /* what G.113 knows, and what is common */
 	CTL_CODEC_SPEEX,
 	CTL_CODECS,
 };
+enum ctl_recording { /* of a session */
+	CTL_RECORDING_OFF,
+	CTL_RECORDING_ARRIVED,   /* packets as they arrived */
+	CTL_RECORDING_DECRYPTED, /* SRTP is taken off */
+	CTL_RECORDING_FAILED,    /* the file could not be written; it has ended */
+};
 enum ctl_call_state {
 	CTL_CALL_ROUTING = 0, /* no provisional answer yet */
 	CTL_CALL_RINGING = 1,

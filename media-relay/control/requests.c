@@ -130,6 +130,26 @@ void request_session_close(struct control *control, struct connection *connectio
 	post_to_entry(control, connection, entry, message);
 }
 
+/* Asked by the operator's side, which owns no sessions: whosever it is. */
+void request_session_record(struct control *control, struct connection *connection,
+			    const struct ctl_message *message)
+{
+	struct entry *entry = NULL;
+
+	list_each(node, &control->owners) {
+		const struct owner *owner = container_of(node, struct owner, link);
+
+		entry = entry_find(control, owner, message->session_record.session);
+		if (entry)
+			break;
+	}
+	if (entry)
+		post_to_entry(control, connection, entry, message);
+	else
+		refuse(connection, message->request, ERR_NOENT,
+		       "session: there is none of this number");
+}
+
 /* ---- several workers ---- */
 
 /* The first failure counts; the last answer is told. */

@@ -66,6 +66,7 @@ struct side {
 	bool plain; /* RTP without SRTP, DTLS or ICE */
 	bool secured; /* told to be SRTP: nothing plain passes, with keys or (as yet) without */
 	bool pass;    /* told to leave the keys alone; in force when both sides are */
+	bool recorded; /* its session has a recording */
 	uint8_t direction; /* CTL_RECEIVE | CTL_TRANSMIT */
 	struct ip_prefix learn_from; /* family none: the told address only */
 	struct flow flows[COMPONENTS];
@@ -107,6 +108,8 @@ struct session {
 	struct list streams;
 	uint32_t first_timeout_ms;
 	uint32_t timeout_ms;
+	void *recording;       /* the worker's own; NULL: none */
+	bool recording_failed; /* the last one could not be written */
 	enum session_lease lease;
 	uint64_t lease_since_ms;
 	struct timer timer;

@@ -134,6 +134,16 @@ static enum packet_verdict stage_count(struct packet *packet)
 	return PACKET_FORWARD;
 }
 
+/* For a recording: later stages may encrypt it for the other side. */
+static enum packet_verdict stage_copy(struct packet *packet)
+{
+	if (packet->plain) {
+		memcpy(packet->plain, packet->bytes, packet->len);
+		packet->plain_len = packet->len;
+	}
+	return PACKET_FORWARD;
+}
+
 static enum packet_verdict stage_way_out(struct packet *packet)
 {
 	struct side *other = packet->flow->side->other;
@@ -180,7 +190,7 @@ enum packet_verdict session_packet(struct packet *packet)
 {
 	static stage_fn *const stages[] = {
 		stage_classify, stage_open,    stage_direction, stage_learn,     stage_police,
-		stage_count,    stage_way_out, stage_seal,      stage_count_out,
+		stage_count,    stage_copy,    stage_way_out,   stage_seal,      stage_count_out,
 	};
 
 	packet->latched = false;

@@ -14,6 +14,8 @@ static enum flow_fit flow_fit(const struct flow *flow)
 		return FLOW_NO_PORT;
 	if (flow->component != COMPONENT_RTP)
 		return FLOW_CONTROL;
+	if (side->recorded)
+		return FLOW_RECORDED;
 	if (!side->plain || !side->other->plain)
 		return FLOW_SECURED;
 	if (!(side->direction & CTL_RECEIVE) || !(side->other->direction & CTL_TRANSMIT))
@@ -111,6 +113,7 @@ const char *flow_fit_text(enum flow_fit fit)
 		[FLOW_HELD] = "on hold",
 		[FLOW_NO_TARGET] = "the other side has no address",
 		[FLOW_SECURED] = "secured",
+		[FLOW_RECORDED] = "recorded",
 		[FLOW_OTHER_IP] = "the sides are of two IP versions",
 		[FLOW_UNMAPPED] = "a payload type that was not told",
 	};

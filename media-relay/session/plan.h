@@ -17,6 +17,7 @@ enum flow_fit {
 	FLOW_NOT_LATCHED, /* who sends is not known for certain */
 	FLOW_HELD,        /* one of the sides may not send or hear */
 	FLOW_NO_TARGET,
+	FLOW_RECORDED,
 	FLOW_SECURED,     /* SRTP, DTLS or ICE on either side */
 	FLOW_OTHER_IP,    /* the sides are of two IP versions */
 	FLOW_UNMAPPED,    /* a payload type that nobody told of */

@@ -150,6 +150,8 @@ struct packet {
 	struct endpoint source;
 	uint64_t now_ms;
 	uint64_t arrival_us;
+	unsigned char *plain; /* where the packet is copied once it is decrypted; NULL: nowhere */
+	size_t plain_len;     /* of that copy */
 	enum rtp_kind kind; /* from here on: results */
 	struct rtp_header header;
 	uint32_t ssrc;

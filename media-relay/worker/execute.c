@@ -36,7 +36,7 @@ uint8_t worker_flow_dscp(const struct worker *worker, const struct flow *flow)
 }
 
 /* What was told of one side decides on what arrives at either. */
-static void stream_review(struct worker *worker, const struct stream *stream)
+void worker_review(struct worker *worker, const struct stream *stream)
 {
 	for (unsigned i = 0; i < 2; i++)
 		if (stream->sides[i].flows[COMPONENT_RTP].port)
@@ -65,6 +65,7 @@ static void stream_end(struct worker *worker, struct stream *stream)
 
 void worker_end_session(struct worker *worker, struct session *session)
 {
+	worker_record_stop(worker, session);
 	list_each(node, &session->streams)
 		stream_end(worker, container_of(node, struct stream, link));
 	session_destroy(&worker->sessions, session);
@@ -245,10 +246,11 @@ static void apply_side(struct plan *plan, uint32_t at)
 			  LOG_U("session", plan->session->id), LOG_U("side", side->number),
 			  LOG_T("why", "no memory for keys: nothing passes"));
 	session_set_channel(&worker->sessions, side, &plan->set->streams[at], worker->loop->now_ms);
+	side->recorded = plan->session->recording != NULL;
 	if (pair && plan->set->streams[at].want_port != 0)
 		worker_recall(worker, side);
 	worker_remember(worker, side);
-	stream_review(worker, side->stream);
+	worker_review(worker, side->stream);
 	worker_realm_touch(worker, side->realm);
 }
 
@@ -391,6 +393,7 @@ static enum err put_stats(struct worker *worker, const struct session *session,
 	*ret = (struct ctl_session_stats){ .session = session->id,
 					  .streams = streams,
 					  .streams_count = count };
+	worker_record_stats(session, ret);
 	return OK;
 }
 
@@ -448,6 +451,8 @@ void worker_execute(struct worker *worker, uint32_t owner, const struct ctl_mess
 		execute_set(worker, owner, &message->session_set, ret_answer);
 	else if (message->type == CTL_session_close)
 		execute_close(worker, owner, message->session_close.session, ret_answer);
+	else if (message->type == CTL_session_record)
+		worker_execute_record(worker, owner, &message->session_record, ret_answer);
 	else if (message->type == CTL_session_query)
 		execute_query(worker, owner, &message->session_query, ret_answer);
 	else

@@ -93,6 +93,14 @@ void worker_stats_init(struct worker *worker)
 				       "STUN datagrams at sides with ICE");
 	}
 	handshake_stats_init(worker);
+	s->recordings = stats_series(worker->options.stats, STATS_GAUGE, "sbc_relay_recordings", "",
+				     "sessions that are being recorded");
+	s->recorded = counter(worker, "sbc_relay_recorded_packets_total", "",
+			      "packets given to recordings");
+	s->unrecorded = counter(worker, "sbc_relay_recording_dropped_packets_total", "",
+				"packets that recordings had no room for");
+	s->recordings_failed = counter(worker, "sbc_relay_recordings_failed_total", "",
+				       "recordings that ended because they could not be written");
 	s->port_failures = counter(worker, "sbc_relay_port_allocation_failures_total", "",
 				   "sessions refused for want of a port");
 }
@@ -162,6 +170,8 @@ void worker_on_datagram(void *owner, const struct io_datagram *datagram)
 				 .now_ms = worker->loop->now_ms,
 				 .arrival_us = datagram->arrival_us };
 	bool rtp = packet.flow->component == COMPONENT_RTP;
+	bool recorded = packet.flow->side->recorded;
+	unsigned char *room = recorded ? worker_record_before(worker, &packet) : NULL;
 	enum packet_verdict verdict;
 
 	if (rtp)
@@ -173,6 +183,8 @@ void worker_on_datagram(void *owner, const struct io_datagram *datagram)
 		on_latched(worker, &packet);
 	if (verdict == PACKET_SIGNAL)
 		verdict = on_signal(worker, &packet);
+	if (recorded)
+		worker_record_after(worker, &packet, verdict, room);
 	if (verdict == PACKET_CONSUMED)
 		return;
 	if (verdict == PACKET_FORWARD) {

@@ -302,6 +302,7 @@ static void worker_fini(struct worker *worker)
 {
 	worker_memory_fini(worker);
 	ways_fini(worker);
+	recorder_destroy(&worker->recorder);
 	worker_realms_fini(worker);
 	io_fini(&worker->io);
 	sessions_fini(&worker->sessions);

@@ -8,6 +8,7 @@
 #include "media-relay/session/session.h"
 #include "media-relay/worker/memory.h"
 #include "media-relay/worker/ports.h"
+#include "media-relay/worker/recorder.h"
 #include "media-relay/worker/ring.h"
 #include "media-relay/worker/ways.h"
 #include "media-relay/worker/worker.h"
@@ -41,6 +42,10 @@ struct worker_stats {
 	stats_id stray;
 	stats_id send_failed;
 	stats_id port_failures;
+	stats_id recordings;
+	stats_id recorded;
+	stats_id unrecorded;
+	stats_id recordings_failed;
 };
 
 struct worker {
@@ -63,6 +68,8 @@ struct worker {
 	struct arena_cache collect_cache; /* control's side, of one reply */
 	struct arena collect_arena;
 	struct worker_stats stats;
+	struct recorder *recorder; /* NULL: nothing was ever recorded */
+	uint32_t recording_count;
 	struct memory_share memory;
 	struct loop_timer memory_timer;
 	bool memory_ticks; /* the timer runs: there are sessions */
@@ -81,6 +88,8 @@ struct way *worker_way_of(const struct flow *rtp);
 uint8_t worker_flow_dscp(const struct worker *worker, const struct flow *flow);
 void worker_fail(struct ctl_message *answer, enum err err, const char *detail);
 void worker_lease(struct worker *worker, const struct worker_command *command);
+/* Something about a stream changed: which way may its packets go now? */
+void worker_review(struct worker *worker, const struct stream *stream);
 /* Gives the ports back and ends it. */
 void worker_end_session(struct worker *worker, struct session *session);
 
@@ -92,6 +101,18 @@ uint32_t worker_realm_find(const struct worker *worker, struct slice name);
 /* After a pair was taken or given back: the gauge, and the end of an old realm. */
 void worker_realm_touch(struct worker *worker, uint32_t number);
 void worker_realms_fini(struct worker *worker);
+
+/* ---- record.c ---- */
+void worker_execute_record(struct worker *worker, uint32_t owner,
+			   const struct ctl_session_record *told, struct ctl_message *answer);
+/* The session ends. */
+void worker_record_stop(struct worker *worker, struct session *session);
+/* Around session_packet, for a side that is recorded: room for the packet, or NULL; what became of
+ * it. */
+unsigned char *worker_record_before(struct worker *worker, struct packet *packet);
+void worker_record_after(struct worker *worker, const struct packet *packet,
+			 enum packet_verdict verdict, const unsigned char *room);
+void worker_record_stats(const struct session *session, struct ctl_session_stats *ret);
 
 /* ---- remember.c ---- */
 must_use enum err worker_memory_init(struct worker *worker);

@@ -27,6 +27,7 @@ WRAPPED = {
     "jansson.h": ("lib/conf", "mgmt-api/json"),
     "sqlite3.h": ("mgmt-api/store",),
     "ares.h": ("sbc/resolve",),
+    "pcap/pcap.h": ("media-relay/worker",),
     "curl/curl.h": ("mgmt-api/cli",),
     "bpf/bpf.h": ("media-relay/fastpath",),
     "bpf/libbpf.h": ("media-relay/fastpath",),

@@ -564,6 +564,75 @@ def a_drained_relay_ends_with_its_last_session(relay):
     relay.start()
 
 
+def tshark(path, *fields):
+    """Lines of fields, as an independent reader sees the file; checksums are verified."""
+    done = subprocess.run(["tshark", "-r", path, "-o", "udp.check_checksum:TRUE", "-o",
+                           "ip.check_checksum:TRUE", "-T", "fields", *sum((["-e", f] for f in fields),
+                                                                        [])],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "cut short" not in done.stderr, done.stderr
+    return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
+
+
+@case()
+def a_recording_holds_what_arrived(relay):
+    if not shutil.which("tshark"):
+        return "tshark is not installed"
+    client = relay.client()
+    operator = relay.client(program="mgmt-apid")
+    relay.realms(client)
+    a, b, at_a, at_b = call(relay, client)
+    path = os.path.join(relay.folder, "call.pcap")
+
+    def record(on, **more):
+        return operator.request("session_record", session=1, on=on, path=path, **more)
+    assert record(0)[1]["err"] == -2003
+    lock(a, at_a[0], b)
+    assert record(1)[0] == "done"
+    assert record(1)[1]["err"] == -2004, "it is being recorded"
+    begin = time.time()
+    said = a.say(at_a[0], 3) + b.say(at_b[0], 2)
+    for _ in range(3):
+        heard(b.rtp)
+    a.rtcp.sendto(a.report(), at_a[1])
+    assert heard(b.rtcp)
+    thief = Phone(relay.inside[:-1] + "66", ssrc=0xaaaa)
+    thief.say(at_a[0], 20)
+    answer = operator.request("session_query", sessions=[{"session": 1}])[1]["sessions"][0]
+    assert (answer["recording"], answer["packets_recorded"], answer["packets_unrecorded"]) == (1, 6, 0)
+    assert record(0)[0] == "done"
+    for sent in a.say(at_a[0], 3):
+        assert heard(b.rtp)[0] == sent
+    until(lambda: os.path.getsize(path) > 24, "it is written", 5)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    rows = tshark(path, "ip.src", "udp.srcport", "ip.dst", "udp.dstport", "udp.payload",
+                  "udp.checksum.status", "ip.checksum.status", "frame.time_epoch")
+    assert len(rows) == 6, rows
+    wanted = [(a.at, at_a[0])] * 3 + [(b.at, at_b[0])] * 2
+    assert sorted((r[0], int(r[1])) for r in rows[:5]) == sorted(w[0] for w in wanted)
+    for row, (source, target) in zip(sorted(rows[:5]), sorted(wanted)):
+        assert (row[0], int(row[1]), row[2], int(row[3])) == (*source, *target)
+    assert sorted(r[4] for r in rows[:5]) == sorted(packet.hex() for packet in said)
+    assert (rows[5][1], rows[5][4]) == (str(a.rtcp_at[1]), a.report().hex())
+    assert {r[5:7] for r in rows} == {("1", "1")}, "checksums"
+    assert all(abs(float(r[7]) - begin) < 10 for r in rows)
+    # To the end of the session, and again to another file.
+    os.unlink(path)
+    assert record(1, decrypted=1)[0] == "done"
+    lock(a, at_a[0], b)
+    client.request("session_close", session=1)
+    until(lambda: os.path.getsize(path) > 24, "it is written", 5)
+    assert len(tshark(path, "frame.number")) == 6
+    assert record(1)[1]["err"] == -2003
+    assert client.request("session_record", session=2, on=1, path="/nowhere/x.pcap")[1]["err"] == -2003
+    call(relay, client, session=2)
+    for wrong, err in (("/nowhere/x.pcap", -2), (path, -2004), ("relative.pcap", -2000)):
+        refused = client.request("session_record", session=2, on=1, path=wrong)
+        assert refused[0] == "failure" and refused[1]["err"] == err, (wrong, refused)
+    return None
+
+
 @case()
 def silence_is_told_once(relay):
     client = relay.client()

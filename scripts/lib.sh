@@ -10,10 +10,11 @@ POLICY_SAVED=$POLICY.before-sbc
 PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev clang libbpf-dev linux-libc-dev
 	libssl-dev libjansson-dev
 	libmicrohttpd-dev libsqlite3-dev libpcre2-dev libc-ares-dev libpcap-dev libcmocka-dev
+	libsrtp2-dev
 	python3 curl jq"
 PACKAGES_DEMO="baresip-core"
 PACKAGES_TEST="clang libclang-rt-14-dev llvm sip-tester baresip-core kamailio tshark tcpdump
-	iproute2 ethtool bpftool python3-jsonschema chromium kamailio-websocket-modules linphone-cli
+	iproute2 ethtool bpftool python3-jsonschema libsrtp2-1 chromium kamailio-websocket-modules linphone-cli
 	rtpengine-daemon"
 PACKAGES_BENCH="sip-tester kamailio rtpengine-daemon iproute2 ethtool"
 # Packages of test peers that bring a service along.

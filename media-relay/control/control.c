@@ -20,9 +20,10 @@
 /* What this relay can do; sbcd writes its SDP by it. */
 static void send_info(const struct control *control, struct ctl_peer *peer)
 {
+	unsigned kernel = control->options.fastpath ? 1u << CTL_WAY_KERNEL : 0;
 	struct ctl_message message = {
 		.type = CTL_relay_info,
-		.relay_info = { .ways = 1u << CTL_WAY_SOCKET,
+		.relay_info = { .ways = (uint8_t)(1u << CTL_WAY_SOCKET | kernel),
 				.srtp_suites = srtp_suites(),
 				.dtls_hash = CTL_HASH_SHA256,
 				.dtls_fingerprint = dtls_identity_fingerprint(control->identity) },

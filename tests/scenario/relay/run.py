@@ -9,7 +9,8 @@ import sys
 import traceback
 
 import cases
-import cases_channel  # its cases add themselves to cases.CASES
+import cases_channel  # their cases add themselves to cases.CASES
+import cases_srtp
 from relay import Relay
 
 BROKEN = ("Sanitizer", "runtime error", "exit code", "broken invariant")

@@ -325,7 +325,8 @@ uint64_t dtls_due_ms(const struct dtls *dtls, uint64_t now_ms)
 		return dtls->secured_ms + DTLS_LINGER_MS;
 	if (!DTLSv1_get_timeout(dtls->ssl, &left))
 		return end_ms;
-	due_ms = now_ms + (uint64_t)left.tv_sec * 1000 + (uint64_t)left.tv_usec / 1000 + 1;
+	/* Rounded up, but now when it is due: whoever asks acts when this is not later. */
+	due_ms = now_ms + (uint64_t)left.tv_sec * 1000 + ((uint64_t)left.tv_usec + 999) / 1000;
 	return due_ms < end_ms ? due_ms : end_ms;
 }
 

@@ -4,6 +4,7 @@
 #include "tests/support/unit.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "lib/base/ensure.h"
 #include "media-relay/session/session.h"
@@ -421,6 +422,27 @@ static void calls_when_the_way_is_known(void **state)
 	assert_int_equal(media(f, 1, FAR), PACKET_FORWARD);
 }
 
+/* OpenSSL's timer is the system's clock, so this one waits: a hello that got lost is sent again. */
+static void calls_again(void **state)
+{
+	static const struct timespec nap = { .tv_nsec = 20000000 };
+	struct fixture *f = *state;
+
+	tell_dtls(f, &(struct told){ .remote = PEER, .role = CTL_DTLS_ACTIVE });
+	assert_int_equal(f->from_relay.count, 1);
+	f->from_relay.count = 0;
+	for (unsigned i = 0; i < 250 && f->from_relay.count == 0; i++) {
+		nanosleep(&nap, NULL);
+		f->now_ms += 20;
+		assert_no_event(f);
+	}
+	assert_int_equal(f->from_relay.count, 1);
+	peer_begins(f, CTL_DTLS_PASSIVE);
+	relay_to_peer(f);
+	shake(f, PEER);
+	assert_event(f, CTL_MEDIA_SECURED, 0, PEER);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -432,6 +454,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(timeout_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(told_again_and_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(calls_when_the_way_is_known, setup, teardown),
+		cmocka_unit_test_setup_teardown(calls_again, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

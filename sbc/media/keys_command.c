@@ -63,7 +63,8 @@ static uint32_t dtls_suites(const struct media *media, const struct media_leg *l
 	return suites;
 }
 
-/* line: NULL while it is not answered; a client's hello may come before (RFC 5763 section 5). */
+/* line: NULL while it is not answered, on either side: a client's hello may come before (RFC 5763
+ * section 5), and ours would meet a peer that does not know yet who speaks to it. */
 static bool fill_dtls(const struct media *media, const struct media_leg *leg,
 		      const struct media_own *own, const struct media_line *line,
 		      struct ctl_stream_security *security, struct arena *turn)
@@ -72,7 +73,7 @@ static bool fill_dtls(const struct media *media, const struct media_leg *leg,
 	if (!security->dtls)
 		return false;
 	security->dtls_count = 1;
-	*security->dtls = (struct ctl_dtls_setup){ .role = own->role,
+	*security->dtls = (struct ctl_dtls_setup){ .role = line ? own->role : CTL_DTLS_PASSIVE,
 						   .suites = dtls_suites(media, leg),
 						   .association = own->association };
 	if (line) {
@@ -134,7 +135,8 @@ bool media_fill_security(const struct media *media, const struct media_terms *te
 	if (!sdes && !dtls && !ice)
 		return true;
 	if ((sdes && !fill_sdes(own, line, &security, turn)) ||
-	    (dtls && !fill_dtls(media, &media->legs[set->side], own, line, &security, turn)) ||
+	    (dtls && !fill_dtls(media, &media->legs[set->side], own,
+				terms->said[!set->side].given ? line : NULL, &security, turn)) ||
 	    (ice && !fill_ice(own, line, &security, turn)))
 		return false;
 	set->security = arena_new(turn, struct ctl_stream_security);

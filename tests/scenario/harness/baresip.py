@@ -25,13 +25,17 @@ module_path {modules}
 module g711.so
 module ausine.so
 module sndfile.so
-module_app account.so
+{security}module_app account.so
 module_app menu.so
 """
 
 
 class Baresip(Child):
-    def __init__(self, top, name, port, rtp, tone, seconds, dial=None, codecs="PCMU,PCMA"):
+    """secure: how its media is keyed: srtp (SDES, offered under RTP/AVP), srtp-mand (SDES under
+    RTP/SAVP), dtls_srtp; None: plain. ice: it gathers candidates and checks them."""
+
+    def __init__(self, top, name, port, rtp, tone, seconds, dial=None, codecs="PCMU,PCMA",
+                 secure=None, ice=False):
         need("baresip")
         modules = glob.glob("/usr/lib/baresip/modules") + glob.glob("/usr/lib/*/baresip/modules")
         if not modules:
@@ -39,9 +43,12 @@ class Baresip(Child):
         self.folder = os.path.join(top, name)
         os.makedirs(self.folder)
         self._write("config", CONFIG.format(port=port, rtp=rtp, rtp_end=rtp + 8, tone=tone,
-                                            folder=self.folder, modules=modules[0]))
+                                            folder=self.folder, modules=modules[0],
+                                            security="module srtp.so\nmodule dtls_srtp.so\n"
+                                                     "module ice.so\n" if secure or ice else ""))
         self._write("accounts", f"<sip:{name}@127.0.0.1:{port}>;regint=0;answermode=auto;"
-                    f"audio_codecs={codecs}\n")
+                    f"audio_codecs={codecs}" + (f";mediaenc={secure}" if secure else "")
+                    + (";medianat=ice" if ice else "") + "\n")
         self._write("contacts", "")
         command = ["baresip", "-4", "-s", "-f", self.folder, "-t", str(seconds)]
         if dial:

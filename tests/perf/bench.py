@@ -3,7 +3,7 @@
 """Measures our programs and the ones users know, one after the other on this machine, and prints a
 table: CPU per call, highest clean rate, latency, memory per call, CPU per packet of the relay.
 
-usage: bench.py [--quick] [--only signalling|media] [--json FILE]
+usage: bench.py [--quick] [--only signalling|media|crypto] [--json FILE]
 
 CPU is the sum over all threads of what /proc/PID/task/*/schedstat says, in nanoseconds, taken before
 the load and after the timers behind it have run out. One lock keeps timed runs apart. Only ratios
@@ -321,10 +321,24 @@ def report_media(name, runs):
               f"{run['sent']}", flush=True)
 
 
+def crypto():
+    """ns to seal and to open a packet of G.711, by library, suite and number of sessions."""
+    print("SRTP (172-byte packets, ns of CPU to seal and to open one):")
+    text = subprocess.run([os.path.join(build_dir(), "tests/perf/bench_srtp")], check=True,
+                          capture_output=True, text=True).stdout
+    rows = {}
+    for line in text.splitlines():
+        library, suite, sessions, seal, opened = line.split()
+        rows[f"{library} {suite} {sessions}"] = {"seal_ns": float(seal), "open_ns": float(opened)}
+        print(f"  {library:10}{suite:26}{int(sessions):6,} sessions{float(seal):9,.0f}"
+              f"{float(opened):9,.0f}", flush=True)
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a few seconds each; no ladder of rates")
-    parser.add_argument("--only", choices=("signalling", "media"))
+    parser.add_argument("--only", choices=("signalling", "media", "crypto"))
     parser.add_argument("--json", help="writes all figures there too")
     options = parser.parse_args()
     bench = Bench(options.quick)
@@ -333,7 +347,7 @@ def main():
           "run count, absolute figures drift", flush=True)
     try:
         fcntl.flock(bench.lock, fcntl.LOCK_EX)
-        if options.only != "media":
+        if options.only in (None, "signalling"):
             print("signalling (UDP on loopback, complete calls with SDP, 100 ms hold):")
             for make in (Ours, Kamailio, lambda s, f: Kamailio(s, f, anchored=True)):
                 try:
@@ -343,7 +357,7 @@ def main():
                     continue
                 results[name] = row
                 report_signalling(name, row)
-        if options.only != "signalling":
+        if options.only in (None, "media"):
             print("media (172-byte packets, sockets on loopback, CPU of the relay's threads):")
             for name, make, connect in (
                     ("media-relayd", Ours, lambda _, n: bench.our_calls(n)),
@@ -354,6 +368,8 @@ def main():
                     print(f"  {name:28} not measured: {error}")
                     continue
                 report_media(name, results[name])
+        if options.only in (None, "crypto"):
+            results["srtp"] = crypto()
     finally:
         bench.close()
     if options.json:

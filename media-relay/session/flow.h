@@ -127,3 +127,11 @@ struct side_memory {
 	struct side_counters counters;
 	struct rtp_source source;
 };
+
+/* The same for its SRTP: roll-over counters, as srtp_crypto.state. */
+struct side_states {
+	uint16_t receive_len;
+	uint16_t send_len;
+	unsigned char receive[SRTP_STATE_MAX_BYTES];
+	unsigned char send[SRTP_STATE_MAX_BYTES];
+};

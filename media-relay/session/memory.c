@@ -3,6 +3,8 @@
  * says of the peer is still right, what passed meanwhile is not known. */
 #include "media-relay/session/session_priv.h"
 
+#include "media-relay/session/channel.h"
+
 void side_remember(const struct side *side, struct side_memory *ret)
 {
 	*ret = (struct side_memory){ .session = side->stream->session->id,
@@ -20,12 +22,24 @@ void side_remember(const struct side *side, struct side_memory *ret)
 	}
 }
 
+bool side_remember_states(const struct side *side, struct side_states *ret)
+{
+	const struct srtp *srtp = side->flows[COMPONENT_RTP].srtp;
+
+	if (!srtp)
+		return false;
+	ret->receive_len = (uint16_t)srtp_receive_state(srtp, ret->receive);
+	ret->send_len = (uint16_t)srtp_send_state(srtp, ret->send);
+	return ret->receive_len > 0 || ret->send_len > 0;
+}
+
 void side_recall(struct side *side, const struct side_memory *memory, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < COMPONENTS; i++) {
 		struct flow *flow = &side->flows[i];
 
-		if (memory->learned[i].ip.family != IP_NONE &&
+		/* With ICE the peer's next check finds the path again; nothing is sent before. */
+		if (!channel_has_ice(side) && memory->learned[i].ip.family != IP_NONE &&
 		    endpoint_eq(&memory->told[i], &flow->remote))
 			latch_lock(flow, &memory->learned[i]);
 	}

@@ -104,6 +104,8 @@ void session_destroy(struct sessions *sessions, struct session *session);
 /* ---- over a restart of the relay ---- */
 
 void side_remember(const struct side *side, struct side_memory *ret);
+/* False: it has no keys that control told. */
+bool side_remember_states(const struct side *side, struct side_states *ret);
 /* Just after a side_set that gave it these ports again. Who was learned is heard at once and nobody
  * else is, unless another address is told now; figures go on from where they were. */
 void side_recall(struct side *side, const struct side_memory *memory, uint64_t now_ms);

@@ -227,10 +227,14 @@ static void apply_side(struct plan *plan, uint32_t at)
 	struct side *side = plan->steps[at].side;
 	struct port_pair *pair = plan->steps[at].pair;
 	struct side_ports ports = { .realm = plan->steps[at].realm };
+	uint32_t left = 0;
 
 	if (pair) {
 		side_give_ports(worker, side);
 		way_open(&pair->way, &side->flows[COMPONENT_RTP]);
+		if (plan->set->streams[at].want_port != 0)
+			left = worker_take_left(worker, plan->session, &plan->set->streams[at],
+						&pair->ports[0].local);
 		for (unsigned i = 0; i < COMPONENTS; i++) {
 			ports.local[i] = pair->ports[i].local;
 			ports.port[i] = &pair->ports[i];
@@ -247,8 +251,7 @@ static void apply_side(struct plan *plan, uint32_t at)
 			  LOG_T("why", "no memory for keys: nothing passes"));
 	session_set_channel(&worker->sessions, side, &plan->set->streams[at], worker->loop->now_ms);
 	side->recorded = plan->session->recording != NULL;
-	if (pair && plan->set->streams[at].want_port != 0)
-		worker_recall(worker, side);
+	worker_recall(worker, side, left);
 	worker_remember(worker, side);
 	worker_review(worker, side->stream);
 	worker_realm_touch(worker, side->realm);

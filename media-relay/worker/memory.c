@@ -17,8 +17,8 @@
 #include "lib/base/ensure.h"
 
 #define MEMORY_MAGIC   UINT64_C(0x796d656d636273)
-#define MEMORY_VERSION 1u /* of the records; their size is checked, too */
-#define SLOTS_AT       4096u
+#define MEMORY_VERSION 2u /* of the records; their size is checked, too */
+#define CHUNKS_AT      4096u
 #define CHUNK          64u
 
 struct memory_header {
@@ -32,12 +32,19 @@ struct memory_header {
 struct memory_slot {
 	_Atomic uint32_t current; /* 0: empty; 1, 2: which record */
 	uint32_t next_free;
+	bool has_blocks; /* for states; a plain side needs none */
+	bool has_states[2];
 	struct side_memory records[2];
+};
+
+struct memory_chunk {
+	struct memory_slot slots[CHUNK];
+	struct side_states states[CHUNK][2];
 };
 
 struct memory {
 	struct memory_header *header; /* the map */
-	struct memory_slot *slots;
+	struct memory_chunk *chunks;
 	size_t bytes;
 	uint32_t slot_count;
 	int fd;
@@ -47,7 +54,15 @@ struct memory {
 
 static size_t file_bytes(uint32_t slots)
 {
-	return SLOTS_AT + (size_t)slots * sizeof(struct memory_slot);
+	return CHUNKS_AT + (size_t)(slots / CHUNK) * sizeof(struct memory_chunk);
+}
+
+/* Blocks are taken before they are written: a full file system is then no SIGBUS. */
+static bool take_blocks(const struct memory *memory, const void *at, size_t len)
+{
+	off_t offset = (const char *)at - (const char *)memory->header;
+
+	return posix_fallocate(memory->fd, offset, (off_t)len) == 0;
 }
 
 static int open_file(const char *path)
@@ -63,9 +78,9 @@ static int open_file(const char *path)
 static bool header_valid(const struct memory_header *header, size_t bytes)
 {
 	return header->magic == MEMORY_MAGIC && header->version == MEMORY_VERSION &&
-	       header->slot_bytes == sizeof(struct memory_slot) &&
-	       header->slot_count <= (bytes - SLOTS_AT) / sizeof(struct memory_slot) &&
-	       header->used <= header->slot_count;
+	       header->slot_bytes == sizeof(struct memory_chunk) / CHUNK &&
+	       header->slot_count % CHUNK == 0 && file_bytes(header->slot_count) <= bytes &&
+	       header->used <= header->slot_count && header->used % CHUNK == 0;
 }
 
 /* How many slots it has already; 0: it is to be made anew. */
@@ -74,7 +89,7 @@ static uint32_t slots_there(int fd)
 	struct memory_header header;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || st.st_size < (off_t)SLOTS_AT ||
+	if (fstat(fd, &st) < 0 || st.st_size < (off_t)CHUNKS_AT ||
 	    pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
 	    !header_valid(&header, (size_t)st.st_size))
 		return 0;
@@ -87,21 +102,22 @@ static enum err map_file(struct memory *memory, uint32_t slots)
 	int failed;
 	void *map;
 
+	slots = (slots + CHUNK - 1) / CHUNK * CHUNK;
 	memory->slot_count = slots > there ? slots : there;
 	memory->bytes = file_bytes(memory->slot_count);
 	if ((there == 0 && ftruncate(memory->fd, 0) < 0) ||
 	    ftruncate(memory->fd, (off_t)memory->bytes) < 0)
 		return err_from_errno();
-	failed = posix_fallocate(memory->fd, 0, SLOTS_AT);
+	failed = posix_fallocate(memory->fd, 0, CHUNKS_AT);
 	if (failed)
 		return (enum err)-failed;
 	map = mmap(NULL, memory->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
 	if (map == MAP_FAILED)
 		return err_from_errno();
 	memory->header = map;
-	memory->slots = (void *)((char *)map + SLOTS_AT);
+	memory->chunks = (void *)((char *)map + CHUNKS_AT);
 	memory->header->version = MEMORY_VERSION;
-	memory->header->slot_bytes = sizeof(struct memory_slot);
+	memory->header->slot_bytes = sizeof(struct memory_chunk) / CHUNK;
 	memory->header->slot_count = memory->slot_count;
 	memory->header->magic = MEMORY_MAGIC;
 	return OK;
@@ -145,10 +161,20 @@ void memory_close(struct memory **memory)
 
 /* ---- slots ---- */
 
-static struct memory_slot *slot_at(const struct memory *memory, uint32_t slot)
+static struct memory_chunk *chunk_of(const struct memory *memory, uint32_t slot)
 {
 	ensure(slot > 0 && slot <= memory->slot_count);
-	return &memory->slots[slot - 1];
+	return &memory->chunks[(slot - 1) / CHUNK];
+}
+
+static struct memory_slot *slot_at(const struct memory *memory, uint32_t slot)
+{
+	return &chunk_of(memory, slot)->slots[(slot - 1) % CHUNK];
+}
+
+static struct side_states *states_at(const struct memory *memory, uint32_t slot)
+{
+	return chunk_of(memory, slot)->states[(slot - 1) % CHUNK];
 }
 
 void memory_give(struct memory_share *share, uint32_t slot)
@@ -170,10 +196,10 @@ static void take_chunk(struct memory_share *share)
 	uint32_t end;
 
 	do {
-		end = first + CHUNK < memory->slot_count ? first + CHUNK : memory->slot_count;
-		if (first == end ||
-		    posix_fallocate(memory->fd, (off_t)file_bytes(first),
-				    (off_t)(file_bytes(end) - file_bytes(first))) != 0)
+		end = first + CHUNK;
+		if (end > memory->slot_count ||
+		    !take_blocks(memory, slot_at(memory, end - CHUNK + 1),
+				 CHUNK * sizeof(struct memory_slot)))
 			return;
 	} while (!atomic_compare_exchange_weak(&memory->header->used, &first, end));
 	for (uint32_t slot = end; slot > first; slot--)
@@ -194,7 +220,27 @@ uint32_t memory_take(struct memory_share *share)
 	return slot;
 }
 
-void memory_put(struct memory_share *share, uint32_t slot, const struct side_memory *record)
+static bool put_states(struct memory_share *share, uint32_t slot, unsigned which,
+		       const struct side_states *states)
+{
+	struct memory_slot *it = slot_at(share->memory, slot);
+	struct side_states *to = states_at(share->memory, slot);
+
+	if (!states)
+		return false;
+	if (!it->has_blocks)
+		it->has_blocks = take_blocks(share->memory, to, 2 * sizeof(*to));
+	if (!it->has_blocks)
+		return false;
+	to[which].receive_len = states->receive_len;
+	to[which].send_len = states->send_len;
+	memcpy(to[which].receive, states->receive, states->receive_len);
+	memcpy(to[which].send, states->send, states->send_len);
+	return true;
+}
+
+void memory_put(struct memory_share *share, uint32_t slot, const struct side_memory *record,
+		const struct side_states *states)
 {
 	struct memory_slot *it;
 	uint32_t next;
@@ -204,6 +250,7 @@ void memory_put(struct memory_share *share, uint32_t slot, const struct side_mem
 	it = slot_at(share->memory, slot);
 	next = atomic_load_explicit(&it->current, memory_order_relaxed) == 1 ? 2 : 1;
 	it->records[next - 1] = *record;
+	it->has_states[next - 1] = put_states(share, slot, next - 1, states);
 	atomic_store_explicit(&it->current, next, memory_order_release);
 }
 
@@ -213,6 +260,23 @@ static const struct side_memory *slot_record(const struct memory *memory, uint32
 	uint32_t current = atomic_load_explicit(&it->current, memory_order_acquire);
 
 	return current == 1 || current == 2 ? &it->records[current - 1] : NULL;
+}
+
+const struct side_memory *memory_get(const struct memory_share *share, uint32_t slot)
+{
+	return slot_record(share->memory, slot);
+}
+
+const struct side_states *memory_get_states(const struct memory_share *share, uint32_t slot)
+{
+	const struct memory_slot *it = slot_at(share->memory, slot);
+	uint32_t current = atomic_load_explicit(&it->current, memory_order_acquire);
+	const struct side_states *states = &states_at(share->memory, slot)[current - 1];
+
+	if ((current != 1 && current != 2) || !it->has_blocks || !it->has_states[current - 1] ||
+	    states->receive_len > sizeof(states->receive) || states->send_len > sizeof(states->send))
+		return NULL;
+	return states;
 }
 
 /* ---- what a former relay left ---- */
@@ -276,7 +340,7 @@ void memory_share_fini(struct memory_share *share)
 }
 
 uint32_t memory_take_left(struct memory_share *share, uint64_t session, uint8_t stream, uint8_t side,
-			  const struct endpoint *local, const struct side_memory **ret)
+			  const struct endpoint *local)
 {
 	struct memory_left wanted = { .session = session, .stream = stream, .side = side };
 	struct memory_left *found = NULL;
@@ -288,10 +352,8 @@ uint32_t memory_take_left(struct memory_share *share, uint64_t session, uint8_t 
 		return 0;
 	slot = found->slot;
 	found->slot = 0;
-	if (endpoint_eq(&found->local, local)) {
-		*ret = slot_record(share->memory, slot);
+	if (endpoint_eq(&found->local, local))
 		return slot;
-	}
 	memory_give(share, slot); /* the same side, but not where it was */
 	return 0;
 }

@@ -35,12 +35,18 @@ void memory_share_fini(struct memory_share *share);
 
 /* 0: there is none. */
 uint32_t memory_take(struct memory_share *share);
-void memory_put(struct memory_share *share, uint32_t slot, const struct side_memory *record);
+/* states: NULL: none. */
+void memory_put(struct memory_share *share, uint32_t slot, const struct side_memory *record,
+		const struct side_states *states);
 void memory_give(struct memory_share *share, uint32_t slot);
 
-/* The slot that a former relay left of this side, which is the caller's from now on; *ret lives until
- * the next memory_put to it. 0: there is none. */
+/* The slot that a former relay left of this side, which is the caller's from now on. 0: there is
+ * none. */
 uint32_t memory_take_left(struct memory_share *share, uint64_t session, uint8_t stream, uint8_t side,
-			  const struct endpoint *local, const struct side_memory **ret);
+			  const struct endpoint *local);
+/* What stands in a slot that was taken so; it lives until the next memory_put to it. states: NULL:
+ * there are none. */
+const struct side_memory *memory_get(const struct memory_share *share, uint32_t slot);
+const struct side_states *memory_get_states(const struct memory_share *share, uint32_t slot);
 /* Nobody asked for it any more. */
 void memory_give_left(struct memory_share *share);

@@ -11,13 +11,15 @@
 void worker_remember(struct worker *worker, struct side *side)
 {
 	struct side_memory record;
+	struct side_states states;
 
 	if (side->memory_slot == 0)
 		side->memory_slot = memory_take(&worker->memory);
 	if (side->memory_slot == 0)
 		return;
 	side_remember(side, &record);
-	memory_put(&worker->memory, side->memory_slot, &record);
+	memory_put(&worker->memory, side->memory_slot, &record,
+		   side_remember_states(side, &states) ? &states : NULL);
 }
 
 void worker_forget(struct worker *worker, struct side *side)
@@ -26,18 +28,38 @@ void worker_forget(struct worker *worker, struct side *side)
 	side->memory_slot = 0;
 }
 
-void worker_recall(struct worker *worker, struct side *side)
+static void give_state(struct ctl_srtp_crypto *cryptos, uint32_t count, const unsigned char *bytes,
+		       size_t len)
 {
-	const struct side_memory *record = NULL;
-	uint32_t slot = memory_take_left(&worker->memory, side->stream->session->id,
-					 side->stream->number, side->number,
-					 &side->flows[COMPONENT_RTP].local, &record);
+	for (uint32_t i = 0; i < count; i++)
+		if (cryptos[i].state.len == 0)
+			cryptos[i].state = slice_of((const char *)bytes, len);
+}
 
+uint32_t worker_take_left(struct worker *worker, const struct session *session,
+			  const struct ctl_stream_set *told, const struct endpoint *local)
+{
+	uint32_t slot = memory_take_left(&worker->memory, session->id, told->stream, told->side,
+					 local);
+	const struct side_states *states =
+		slot != 0 ? memory_get_states(&worker->memory, slot) : NULL;
+
+	if (states && told->security_count > 0) {
+		give_state(told->security->receive, told->security->receive_count, states->receive,
+			   states->receive_len);
+		give_state(told->security->send, told->security->send_count, states->send,
+			   states->send_len);
+	}
+	return slot;
+}
+
+void worker_recall(struct worker *worker, struct side *side, uint32_t slot)
+{
 	if (slot == 0)
 		return;
 	worker_forget(worker, side);
 	side->memory_slot = slot;
-	side_recall(side, record, worker->loop->now_ms);
+	side_recall(side, memory_get(&worker->memory, slot), worker->loop->now_ms);
 }
 
 static void session_remember(struct worker *worker, struct session *session)

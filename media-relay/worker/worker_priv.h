@@ -123,8 +123,11 @@ void worker_memory_tick(struct worker *worker);
 void worker_remember(struct worker *worker, struct side *side);
 /* The side has no ports any more. */
 void worker_forget(struct worker *worker, struct side *side);
-/* The side has its ports again: what a former relay knew of it. */
-void worker_recall(struct worker *worker, struct side *side);
+/* A side that is told gets this port again: the slot with what a former relay knew of it, or 0. Where
+ * SRTP went on to is put beside the told keys. Then, after all that was told is in force, the rest. */
+uint32_t worker_take_left(struct worker *worker, const struct session *session,
+			  const struct ctl_stream_set *told, const struct endpoint *local);
+void worker_recall(struct worker *worker, struct side *side, uint32_t slot);
 
 /* ---- packets.c ---- */
 void worker_on_datagram(void *owner, const struct io_datagram *datagram);

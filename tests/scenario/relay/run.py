@@ -10,6 +10,7 @@ import traceback
 
 import cases
 import cases_channel  # their cases add themselves to cases.CASES
+import cases_restart
 import cases_srtp
 from relay import Relay
 

@@ -13,8 +13,8 @@
 #define KEYS_PER_SIDE 8u
 
 static const char *const cipher_names[SRTP_CIPHERS] = {
-	[SRTP_CTR_128] = "AES-128-CTR", [SRTP_CTR_192] = "AES-192-CTR",
-	[SRTP_CTR_256] = "AES-256-CTR", [SRTP_GCM_128] = "AES-128-GCM",
+	[SRTP_CTR_128] = "AES-128-ECB", [SRTP_CTR_192] = "AES-192-ECB", /* see transform.c */
+	[SRTP_CTR_256] = "AES-256-ECB", [SRTP_GCM_128] = "AES-128-GCM",
 	[SRTP_GCM_256] = "AES-256-GCM",
 };
 
@@ -23,7 +23,8 @@ static EVP_CIPHER_CTX *context_create(const EVP_CIPHER *cipher)
 {
 	EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
 
-	if (context && EVP_CipherInit_ex2(context, cipher, NULL, NULL, 1, NULL) == 1)
+	if (context && EVP_CipherInit_ex2(context, cipher, NULL, NULL, 1, NULL) == 1 &&
+	    EVP_CIPHER_CTX_set_padding(context, 0) == 1)
 		return context;
 	EVP_CIPHER_CTX_free(context);
 	return NULL;

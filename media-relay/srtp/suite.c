@@ -82,19 +82,17 @@ bool srtp_derive(const struct srtp_engine *engine, const struct srtp_facts *fact
 {
 	/* RFC 6188 2: the function's cipher is as long as the master key; RFC 7714 11 too. */
 	unsigned prf = SRTP_CTR_128 + (facts->key_bytes - 16u) / 8;
-	unsigned char iv[SRTP_IV_BYTES] = { 0 };
-	EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-	int done = 0;
+	struct srtp_job job = { .context = EVP_CIPHER_CTX_new(), .bytes = ret_bytes, .len = len };
 	bool fine;
 
 	/* A salt of 12 bytes is padded on the right (RFC 7714 11). */
-	memcpy(iv, master + facts->key_bytes, facts->salt_bytes);
-	iv[7] ^= (unsigned char)label;
+	memcpy(job.iv, master + facts->key_bytes, facts->salt_bytes);
+	job.iv[7] ^= (unsigned char)label;
 	memset(ret_bytes, 0, len);
-	fine = context &&
-	       EVP_EncryptInit_ex2(context, engine->ciphers[prf], master, iv, NULL) == 1 &&
-	       EVP_EncryptUpdate(context, ret_bytes, &done, ret_bytes, (int)len) == 1;
-	EVP_CIPHER_CTX_free(context);
-	OPENSSL_cleanse(iv, sizeof(iv));
+	fine = job.context &&
+	       EVP_EncryptInit_ex2(job.context, engine->ciphers[prf], master, NULL, NULL) == 1 &&
+	       srtp_ctr(&job);
+	EVP_CIPHER_CTX_free(job.context);
+	OPENSSL_cleanse(job.iv, sizeof(job.iv));
 	return fine;
 }

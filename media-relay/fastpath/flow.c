@@ -48,6 +48,17 @@ static uint32_t ns_per_kib(uint32_t bytes_per_s)
 	return ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
 }
 
+/* A clock of a megahertz or more, which no codec has, is one without jitter. */
+static struct fast_payload with_ticks(struct fast_payload payload)
+{
+	uint64_t ticks = ((uint64_t)payload.clock_hz << 32) * 128u / (UINT64_C(1000000000) / 8u);
+
+	if (ticks > UINT32_MAX)
+		payload.clock_hz = 0;
+	payload.ticks = (uint32_t)ticks;
+	return payload;
+}
+
 void fast_flow_fill(const struct fast_rule *rule, struct fast_key *ret_key,
 		    struct fast_flow *ret_flow)
 {
@@ -65,15 +76,18 @@ void fast_flow_fill(const struct fast_rule *rule, struct fast_key *ret_key,
 		.hop_limit = HOP_LIMIT,
 		.ns_per_kib = ns_per_kib(rule->bytes_per_s),
 	};
-	memcpy(flow->source_ip, rule->source.ip.bytes, sizeof(flow->source_ip));
-	memcpy(flow->out_ip, rule->out.ip.bytes, sizeof(flow->out_ip));
-	memcpy(flow->target_ip, rule->target.ip.bytes, sizeof(flow->target_ip));
+	memcpy(&flow->source4_be, rule->source.ip.bytes, sizeof(flow->source4_be));
+	memcpy(&flow->out4_be, rule->out.ip.bytes, sizeof(flow->out4_be));
+	memcpy(&flow->target4_be, rule->target.ip.bytes, sizeof(flow->target4_be));
+	memcpy(flow->source6, rule->source.ip.bytes, sizeof(flow->source6));
+	memcpy(flow->out6, rule->out.ip.bytes, sizeof(flow->out6));
+	memcpy(flow->target6, rule->target.ip.bytes, sizeof(flow->target6));
 	flow->address_delta = fast_delta(sum_ips(&rule->source.ip, &rule->local.ip),
 					 sum_ips(&rule->out.ip, &rule->target.ip));
 	flow->port_delta = fold((uint32_t)fast_delta(flow->source_port_be, flow->out_port_be) +
 				fast_delta(local_be, flow->target_port_be));
 	for (unsigned i = 0; i < FAST_PAYLOADS; i++)
 		flow->payloads[i] = i < rule->payload_count ?
-					    rule->payloads[i] :
+					    with_ticks(rule->payloads[i]) :
 					    (struct fast_payload){ .in = FAST_PAYLOAD_NONE };
 }

@@ -117,12 +117,12 @@ inlined int find_udp(void *data, void *end, struct frame *frame)
 
 inlined int is_source(const struct frame *frame, const struct fast_flow *flow)
 {
-	const uint32_t *known = (const uint32_t *)flow->source_ip;
+	const uint32_t *known = (const uint32_t *)flow->source6;
 
 	if (frame->udp->source != flow->source_port_be)
 		return 0;
 	if (frame->ip4)
-		return frame->ip4->saddr == known[0];
+		return frame->ip4->saddr == flow->source4_be;
 	return frame->ip6 && frame->ip6->saddr.in6_u.u6_addr32[0] == known[0] &&
 	       frame->ip6->saddr.in6_u.u6_addr32[1] == known[1] &&
 	       frame->ip6->saddr.in6_u.u6_addr32[2] == known[2] &&
@@ -219,11 +219,12 @@ inlined int police(struct fast_count *count, const struct fast_flow *flow, uint3
 	return 1;
 }
 
-/* A.8. */
+/* A.8. Of the product's bits only those are looked at that an overflow does not reach. */
 inlined void count_jitter(struct fast_count *count, uint32_t timestamp, uint64_t now_ns,
-			  uint32_t clock_hz)
+			  const struct fast_payload *payload)
 {
-	uint32_t transit = (uint32_t)(now_ns / 1000 * clock_hz / 1000000) - timestamp;
+	uint32_t transit = (uint32_t)(((now_ns >> 10) * payload->ticks) >> 32) - timestamp;
+	uint32_t clock_hz = payload->clock_hz;
 	int32_t d = (int32_t)(transit - count->transit);
 
 	if (count->clock_hz != clock_hz) {
@@ -265,8 +266,7 @@ inlined int count_packet(struct frame *frame, const struct fast_flow *flow,
 	count->last_ns = now_ns;
 	if (payload->clock_hz != 0) {
 		count->payload_type = payload->in;
-		count_jitter(count, bpf_ntohl(*(uint32_t *)(frame->rtp + 4)), now_ns,
-			     payload->clock_hz);
+		count_jitter(count, bpf_ntohl(*(uint32_t *)(frame->rtp + 4)), now_ns, payload);
 	}
 	return 1;
 }
@@ -283,8 +283,8 @@ inlined void rewrite_ip4(struct iphdr *ip, const struct fast_flow *flow)
 	const uint16_t *words = (const uint16_t *)ip;
 	uint32_t sum = 0;
 
-	__builtin_memcpy(&ip->saddr, flow->out_ip, 4);
-	__builtin_memcpy(&ip->daddr, flow->target_ip, 4);
+	ip->saddr = flow->out4_be;
+	ip->daddr = flow->target4_be;
 	ip->tos = flow->traffic_class;
 	ip->ttl = flow->hop_limit;
 	ip->check = 0;
@@ -299,8 +299,8 @@ inlined void rewrite_ip6(struct ipv6hdr *ip, const struct fast_flow *flow)
 	/* Version, traffic class, flow label: RFC 6437 leaves the label of a new flow at 0. */
 	*(uint32_t *)ip = bpf_htonl(6u << 28 | (uint32_t)flow->traffic_class << 20);
 	ip->hop_limit = flow->hop_limit;
-	__builtin_memcpy(&ip->saddr, flow->out_ip, 16);
-	__builtin_memcpy(&ip->daddr, flow->target_ip, 16);
+	__builtin_memcpy(&ip->saddr, flow->out6, 16);
+	__builtin_memcpy(&ip->daddr, flow->target6, 16);
 }
 
 /* Returns what the payload type adds to the UDP checksum. */

@@ -80,13 +80,12 @@ void rtp_source_count(struct rtp_source *source, const struct rtp_header *header
 /* Nobody listens for a while: the next packet is as the first one of another SSRC. */
 void rtp_source_suspend(struct rtp_source *source);
 
-/* Where a source's counting stands, to be taken on elsewhere. */
+/* Where a source's counting stands, to be taken on elsewhere. The last transit time is not part of it,
+ * for each who counts has a clock of its own: the jitter goes on with the packet after the next. */
 struct rtp_standing {
 	uint32_t max_sequence; /* extended: with its cycles */
-	bool has_transit;
 	uint8_t payload_type;
 	uint32_t clock_hz;
-	uint32_t transit;
 	uint32_t jitter16;
 	uint64_t window;
 	uint16_t window_top;

@@ -8,10 +8,8 @@ void rtp_source_standing(const struct rtp_source *source, struct rtp_standing *r
 {
 	*ret = (struct rtp_standing){
 		.max_sequence = source->cycles + source->max_sequence,
-		.has_transit = source->has_transit,
 		.payload_type = source->payload_type,
 		.clock_hz = source->clock_hz,
-		.transit = source->transit,
 		.jitter16 = source->jitter16,
 		.window = source->window,
 		.window_top = source->window_top,
@@ -31,9 +29,8 @@ void rtp_source_take(struct rtp_source *source, const struct rtp_standing *stand
 	}
 	source->received += received;
 	source->payload_type = standing->payload_type;
-	source->has_transit = standing->has_transit;
+	source->has_transit = false;
 	source->clock_hz = standing->clock_hz;
-	source->transit = standing->transit;
 	source->jitter16 = standing->jitter16;
 	source->window = standing->window;
 	source->window_top = standing->window_top;

@@ -38,10 +38,8 @@ static void count_news(struct worker *worker, const struct flow_news *news)
 static struct rtp_standing standing_of(const struct fast_count *count)
 {
 	return (struct rtp_standing){ .max_sequence = count->max_sequence,
-				      .has_transit = (count->flags & FAST_HAS_TRANSIT) != 0,
 				      .payload_type = count->payload_type,
 				      .clock_hz = count->clock_hz,
-				      .transit = count->transit,
 				      .jitter16 = count->jitter16,
 				      .window = count->window,
 				      .window_top = count->window_top };
@@ -149,10 +147,8 @@ static void rule_fill(const struct flow_plan *plan, uint8_t dscp, struct fast_ru
 		.bytes_per_s = plan->police.bytes_per_s,
 		.payload_count = plan->payload_count,
 		.standing = { .max_sequence = standing->max_sequence,
-			      .flags = standing->has_transit ? FAST_HAS_TRANSIT : 0,
 			      .payload_type = standing->payload_type,
 			      .clock_hz = standing->clock_hz,
-			      .transit = standing->transit,
 			      .jitter16 = standing->jitter16,
 			      .window = standing->window,
 			      .window_top = standing->window_top,

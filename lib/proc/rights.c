@@ -159,6 +159,9 @@ static enum err set_capabilities(uint64_t wanted)
 
 	if (syscall(SYS_capget, &head, data) < 0)
 		return err_from_errno();
+	/* Where there is nothing to give up, the service's filter may know nothing of capset either. */
+	if (data[0].permitted == 0 && data[1].permitted == 0)
+		return OK;
 	for (unsigned i = 0; i < 2; i++) {
 		/* In a container we may never have had it. */
 		data[i].permitted &= (uint32_t)(wanted >> (32 * i));
@@ -198,6 +201,9 @@ enum err proc_drop_privileges(struct log *log, struct slice user, bool keep_bind
 		err = find_user(user, &uid, &gid);
 		if (err == OK && uid != 0)
 			err = become(uid, gid, keep_bind);
+	} else if (geteuid() != 0) {
+		/* What a service manager granted to an ordinary user was for the start. */
+		err = set_capabilities(keep_bind ? UINT64_C(1) << CAP_NET_BIND_SERVICE : 0);
 	}
 	if (err == OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		err = err_from_errno();

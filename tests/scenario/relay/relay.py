@@ -31,10 +31,11 @@ def die_with_parent():
 class Relay:
     """Two realms, "in" and "out", on two loopback addresses of this test's own."""
 
-    def __init__(self, network, workers=1, pairs=500, first=24000, command=(), **relay):
+    def __init__(self, network, workers=1, pairs=500, first=24000, command=(), owner=0, **relay):
         self.command = list(command)
         self.folder = tempfile.mkdtemp(prefix="relay-")
         os.chmod(self.folder, 0o755)
+        os.chown(self.folder, owner, -1)
         self.inside, self.outside = f"{network}.1", f"{network}.2"
         self.first, self.last = first, first + 2 * pairs - 1
         self.workers = workers

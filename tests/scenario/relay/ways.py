@@ -17,6 +17,7 @@ from relay import BOTH, RECEIVE, RESET, TRANSMIT, Phone, Relay, figures, heard, 
 CASES = []
 WAYS = {"native": 2, "tc": 2, "generic": 2, "off": 0}
 IP_RECVTTL = 12  # not in the socket module
+NOBODY = 65534
 STEADY = 12  # packets after which a stream that may go through the kernel is there
 
 
@@ -28,10 +29,11 @@ def case(function):
 class Bed:
     """A relay between two phones' namespaces, and a session on it."""
 
-    def __init__(self, net, mode, workers, version=0):
+    def __init__(self, net, mode, workers, version=0, user=()):
         self.net, self.mode, self.version = net, mode, version
-        self.relay = Relay("127.0.0", workers=workers, command=["ip", "netns", "exec", net.relay],
-                           fast_path=mode, interfaces=["i0", "o0"])
+        self.relay = Relay("127.0.0", workers=workers,
+                           command=["ip", "netns", "exec", net.relay, *user],
+                           owner=NOBODY if user else 0, fast_path=mode, interfaces=["i0", "o0"])
         self.relay.inside, self.relay.outside = net.INSIDE[version], net.OUTSIDE[version]
         self.client = self.relay.client()
         self.relay.realms(self.client)
@@ -351,6 +353,21 @@ def nothing_is_left_behind(bed):
         side(0, "in", a, want_port=port_a), side(1, "out", b, want_port=port_b)])
     assert ports(answer)[0, 0][0][1] == port_a
     bed.up(a, b, at_a, at_b)
+
+
+@case
+def rights_are_given_up(bed):
+    """Started by another user with just what the service's drop-in grants."""
+    rights = "+bpf,+net_admin,+perfmon"
+    bed.stop()
+    bed.__init__(bed.net, bed.mode, bed.relay.workers, bed.version, [
+        "setpriv", f"--reuid={NOBODY}", "--clear-groups", f"--inh-caps={rights}",
+        f"--ambient-caps={rights}"])
+    with open(f"/proc/{bed.relay.process.pid}/status", encoding="ascii") as file:
+        status = dict(line.split(":", 1) for line in file)
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert int(status[kind], 16) == 0, (kind, status[kind])
+    hold_and_resume(bed)
 
 
 def attempt(function, net, mode, workers, version):

@@ -10,7 +10,7 @@
 
 #define STEADY_PACKETS 8u   /* then the first look */
 #define AGAIN_PACKETS 256u  /* and then one look in so many */
-#define TAKE_EVERY_MS 250u
+#define TAKE_EVERY_MS 500u
 #define RESTING_MS 200u     /* far longer than any packet is in the kernel */
 #define NS_PER_MS 1000000u
 

@@ -3,7 +3,7 @@
 """Measures our programs and the ones users know, one after the other on this machine, and prints a
 table: CPU per call, highest clean rate, latency, memory per call, CPU per packet of the relay.
 
-usage: bench.py [--quick] [--only signalling|media|crypto] [--json FILE]
+usage: bench.py [--quick] [--only signalling|media|relay|crypto] [--json FILE]
 
 CPU is the sum over all threads of what /proc/PID/task/*/schedstat says, in nanoseconds, taken before
 the load and after the timers behind it have run out. One lock keeps timed runs apart. Only ratios
@@ -25,6 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "scenario"))
 sys.path.insert(0, HERE)
 
+import relay_ways  # noqa: E402  pylint: disable=C0413
 from harness import sdp, sipp  # noqa: E402  pylint: disable=C0413
 from harness.check import Failed, Skip  # noqa: E402  pylint: disable=C0413
 from harness.sbc import build_dir  # noqa: E402  pylint: disable=C0413
@@ -335,10 +336,28 @@ def crypto():
     return rows
 
 
+def report_relay(name, row):
+    if isinstance(row, str):
+        print(f"  {name:28} not measured: {row}", flush=True)
+        return
+    print(f"  {name:28} {row['us_per_packet']:5.2f} µs/packet (process {row['us_process']}, softirq "
+          f"{row['us_softirq']}), {row['sent'] - row['received']} lost of {row['sent']}", flush=True)
+
+
+def bench_relay(bench):
+    streams = min(relay_ways.STREAMS, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 512) // 2)
+    print(f"relay ({streams} streams of 172-byte packets, {relay_ways.RATE} packets/s in clumps of "
+          f"{relay_ways.CLUMP}; CPU of process and receive softirq):")
+    rows = relay_ways.measure_all(bench.tools, streams, 2 if bench.quick else 6, report_relay)
+    if isinstance(rows, str):
+        print(f"  not measured: {rows}")
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a few seconds each; no ladder of rates")
-    parser.add_argument("--only", choices=("signalling", "media", "crypto"))
+    parser.add_argument("--only", choices=("signalling", "media", "relay", "crypto"))
     parser.add_argument("--json", help="writes all figures there too")
     options = parser.parse_args()
     bench = Bench(options.quick)
@@ -357,6 +376,8 @@ def main():
                     continue
                 results[name] = row
                 report_signalling(name, row)
+        if options.only in (None, "relay"):
+            results["relay"] = bench_relay(bench)
         if options.only in (None, "media"):
             print("media (172-byte packets, sockets on loopback, CPU of the relay's threads):")
             for name, make, connect in (

@@ -31,7 +31,8 @@ def die_with_parent():
 class Relay:
     """Two realms, "in" and "out", on two loopback addresses of this test's own."""
 
-    def __init__(self, network, workers=1, pairs=500, first=24000, command=(), owner=0, **relay):
+    def __init__(self, network, workers=1, pairs=500, first=24000, command=(), owner=0, level="debug",
+                 **relay):
         self.command = list(command)
         self.folder = tempfile.mkdtemp(prefix="relay-")
         os.chmod(self.folder, 0o755)
@@ -43,7 +44,7 @@ class Relay:
         self.config = os.path.join(self.folder, "sbc.json")
         self.path = os.path.join(self.folder, "run", "media-relayd.sock")
         with open(self.config, "w", encoding="utf-8") as file:
-            json.dump({"node": {"name": "test"}, "log": {"level": "debug"},
+            json.dump({"node": {"name": "test"}, "log": {"level": level},
                        "state_dir": self.folder + "/state", "run_dir": self.folder + "/run",
                        "relay": dict(relay, workers=workers), "provisioning": {}}, file)
         self.log = os.path.join(self.folder, "log")

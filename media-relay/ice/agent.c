@@ -300,6 +300,18 @@ bool ice_path_is(const struct ice *ice, unsigned component, const struct endpoin
 	return false;
 }
 
+void ice_recall(struct ice *ice, unsigned component, const struct endpoint *source, uint64_t now_ms)
+{
+	struct ice_component *it = &ice->components[component];
+	struct ice_path *path = path_find(it, source);
+
+	if (!path)
+		path = path_make(it, source);
+	path->checked_ms = now_ms;
+	it->selected = *source;
+	it->checked_ms = now_ms;
+}
+
 uint64_t ice_consent_due_ms(const struct ice *ice, unsigned component, uint64_t heard_ms)
 {
 	const struct ice_component *it = &ice->components[component];

@@ -96,6 +96,9 @@ const struct endpoint *ice_selected(const struct ice *ice, unsigned component);
 /* May a datagram from there be looked at? Only after an authentic check from it. */
 bool ice_path_is(const struct ice *ice, unsigned component, const struct endpoint *source);
 
+/* The path that a former relay of the same agent had: selected as if a check had just come. */
+void ice_recall(struct ice *ice, unsigned component, const struct endpoint *source, uint64_t now_ms);
+
 /* Consent (RFC 7675). A lite agent sends no checks, so consent is what the peer's checks say, or
  * its media: heard_ms is when that last came (0: never). When it ends unless more is heard;
  * UINT64_MAX: there is none to end. */

@@ -25,8 +25,8 @@ const char *channel_check(const struct ctl_stream_security *security)
 
 	if (security->ice_count > 1 || security->dtls_count > 1)
 		return "security: at most one ICE, and one DTLS";
-	if (security->dtls_count > 0 && (security->receive_count > 0 || security->send_count > 0))
-		return "security: keys are told, or come from DTLS";
+	if (security->dtls_count > 0 && security->receive_count != security->send_count)
+		return "security: the keys of a DTLS association are told both, or neither";
 	if (security->ice_count > 0)
 		wrong = ice_setup_check(&security->ice[0]);
 	if (!wrong && security->dtls_count > 0)
@@ -104,7 +104,8 @@ void session_set_channel(struct sessions *sessions, struct side *side,
 		return;
 	}
 	set_ice(side, security, reset);
-	handshake_set(side->channel, security->dtls_count > 0 ? security->dtls : NULL, reset);
+	handshake_set(side->channel, security->dtls_count > 0 ? security->dtls : NULL, reset,
+		      security->send_count > 0);
 	for (unsigned i = 0; i < COMPONENTS; i++)
 		handshake_start(sessions, &side->flows[i], now_ms);
 }
@@ -128,6 +129,12 @@ void channel_aim(struct flow *flow)
 	flow->target = selected ? *selected : nowhere;
 }
 
+void channel_recall(struct flow *flow, const struct endpoint *source, uint64_t now_ms)
+{
+	ice_recall(&flow->side->channel->ice, flow->component, source, now_ms);
+	channel_aim(flow);
+}
+
 /* ---- datagrams ---- */
 
 static void on_path(struct sessions *sessions, struct packet *packet, const struct ice_reply *reply)
@@ -135,7 +142,8 @@ static void on_path(struct sessions *sessions, struct packet *packet, const stru
 	struct flow *flow = packet->flow;
 
 	if (reply->connected && flow->component == COMPONENT_RTP)
-		session_note(sessions, flow->side, CTL_MEDIA_ICE_CONNECTED, 0, &packet->source);
+		session_note(sessions, flow->side, CTL_MEDIA_ICE_CONNECTED, 0, &packet->source,
+			     NULL);
 	if (reply->selected) {
 		channel_aim(flow);
 		handshake_start(sessions, flow, packet->now_ms);
@@ -210,7 +218,7 @@ void channel_tick(struct sessions *sessions, struct side *side, uint64_t now_ms)
 		if (consent_due_ms(side, i) > now_ms)
 			continue;
 		if (i == COMPONENT_RTP)
-			session_note(sessions, side, CTL_MEDIA_ICE_LOST, 0, &flow->target);
+			session_note(sessions, side, CTL_MEDIA_ICE_LOST, 0, &flow->target, NULL);
 		ice_consent_end(&side->channel->ice, i);
 		channel_aim(flow);
 	}

@@ -39,6 +39,9 @@ bool channel_hears(const struct flow *flow, const struct endpoint *source);
 /* Takes the flow's target from the nominated path; without ICE nothing happens. */
 void channel_aim(struct flow *flow);
 
+/* A former relay's path. */
+void channel_recall(struct flow *flow, const struct endpoint *source, uint64_t now_ms);
+
 /* When something of the side's channel is due; UINT64_MAX: never. */
 uint64_t channel_due_ms(const struct side *side, uint64_t now_ms);
 void channel_tick(struct sessions *sessions, struct side *side, uint64_t now_ms);
@@ -46,8 +49,10 @@ void channel_destroy(struct sessions *sessions, struct side *side);
 
 /* ---- handshake.c: DTLS ---- */
 
-/* setup: checked; NULL: none. Associations that it does not mean any more end. */
-void handshake_set(struct channel *channel, const struct ctl_dtls_setup *setup, bool reset);
+/* setup: checked; NULL: none. Associations that it does not mean any more end. done: its keys were told,
+ * from a former relay: as client, no handshake is begun. */
+void handshake_set(struct channel *channel, const struct ctl_dtls_setup *setup, bool reset,
+		   bool done);
 void handshake_clear(struct channel *channel);
 /* Sends our ClientHello where that is our part and the way is known. */
 void handshake_start(struct sessions *sessions, struct flow *flow, uint64_t now_ms);

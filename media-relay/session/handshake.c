@@ -43,8 +43,11 @@ static bool is_another(const struct channel *channel, const struct ctl_dtls_setu
 					     !slice_eq(old->fingerprint, setup->fingerprint)));
 }
 
-void handshake_set(struct channel *channel, const struct ctl_dtls_setup *setup, bool reset)
+void handshake_set(struct channel *channel, const struct ctl_dtls_setup *setup, bool reset,
+		   bool done)
 {
+	bool fresh = !channel->has_dtls;
+
 	if (!setup || reset || is_another(channel, setup))
 		handshake_clear(channel);
 	if (!setup)
@@ -56,6 +59,8 @@ void handshake_set(struct channel *channel, const struct ctl_dtls_setup *setup, 
 					      setup->fingerprint.len);
 	if (setup->fingerprint.len > 0)
 		memcpy(channel->fingerprint, setup->fingerprint.p, setup->fingerprint.len);
+	for (unsigned i = 0; fresh && done && i < COMPONENTS; i++)
+		channel->ends[i].attempts = 1;
 }
 
 /* ---- a turn of OpenSSL ---- */
@@ -88,7 +93,7 @@ static void failed(struct sessions *sessions, struct flow *flow, enum ctl_securi
 	if (end->failure_told)
 		return;
 	end->failure_told = true;
-	session_note(sessions, flow->side, CTL_MEDIA_SECURITY_FAILED, failure, &end->peer);
+	session_note(sessions, flow->side, CTL_MEDIA_SECURITY_FAILED, failure, &end->peer, NULL);
 }
 
 static struct ctl_srtp_crypto crypto_of(const struct dtls_keys *keys, const unsigned char *key)
@@ -109,6 +114,9 @@ static void secured(struct sessions *sessions, struct flow *flow, uint64_t now_m
 	receive = crypto_of(&keys, keys.receive);
 	send = crypto_of(&keys, keys.send);
 	err = flow_set_keys(sessions, flow, &receive, &send, now_ms);
+	if (err == OK && flow->component == COMPONENT_RTP)
+		session_note(sessions, flow->side, CTL_MEDIA_SECURED,
+			     flow->side->channel->setup.association, &end->peer, &keys);
 	explicit_bzero(&keys, sizeof(keys));
 	if (err != OK) {
 		failed(sessions, flow, CTL_SECURITY_HANDSHAKE);
@@ -117,8 +125,6 @@ static void secured(struct sessions *sessions, struct flow *flow, uint64_t now_m
 	count(sessions, flow->side->channel, 0);
 	if (!channel_has_ice(flow->side))
 		latch_lock(flow, &end->peer);
-	if (flow->component == COMPONENT_RTP)
-		session_note(sessions, flow->side, CTL_MEDIA_SECURED, 0, &end->peer);
 }
 
 static void settle(struct sessions *sessions, struct flow *flow, enum dtls_state before,

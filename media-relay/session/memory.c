@@ -38,9 +38,12 @@ void side_recall(struct side *side, const struct side_memory *memory, uint64_t n
 	for (unsigned i = 0; i < COMPONENTS; i++) {
 		struct flow *flow = &side->flows[i];
 
-		/* With ICE the peer's next check finds the path again; nothing is sent before. */
-		if (!channel_has_ice(side) && memory->learned[i].ip.family != IP_NONE &&
-		    endpoint_eq(&memory->told[i], &flow->remote))
+		if (memory->learned[i].ip.family == IP_NONE ||
+		    !endpoint_eq(&memory->told[i], &flow->remote))
+			continue;
+		if (channel_has_ice(side))
+			channel_recall(flow, &memory->learned[i], now_ms);
+		else
 			latch_lock(flow, &memory->learned[i]);
 	}
 	side->counters = memory->counters;

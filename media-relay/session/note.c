@@ -7,7 +7,8 @@
 
 /* When there is no room the oldest stays: the newest is told by the figures, too. */
 void session_note(struct sessions *sessions, const struct side *side,
-		  enum ctl_media_event_kind kind, uint32_t value, const struct endpoint *source)
+		  enum ctl_media_event_kind kind, uint32_t value, const struct endpoint *source,
+		  const struct dtls_keys *keys)
 {
 	struct session_note *note = &sessions->notes[sessions->note_count];
 
@@ -19,6 +20,8 @@ void session_note(struct sessions *sessions, const struct side *side,
 				       .kind = kind,
 				       .value = value,
 				       .source = *source };
+	if (keys)
+		note->keys = *keys;
 	sessions->note_count++;
 }
 
@@ -34,6 +37,7 @@ static bool note_resolve(struct sessions *sessions, const struct session_note *n
 				       .side = &stream->sides[note->side],
 				       .kind = note->kind,
 				       .value = note->value,
+				       .keys = note->keys,
 				       .source = note->source };
 	return true;
 }
@@ -42,11 +46,14 @@ bool session_note_pop(struct sessions *sessions, struct session_event *ret)
 {
 	while (sessions->note_count > 0) {
 		struct session_note note = sessions->notes[0];
+		bool found = note_resolve(sessions, &note, ret);
 
 		sessions->note_count--;
 		memmove(sessions->notes, sessions->notes + 1,
 			sessions->note_count * sizeof(note));
-		if (note_resolve(sessions, &note, ret))
+		explicit_bzero(&sessions->notes[sessions->note_count], sizeof(note));
+		explicit_bzero(&note, sizeof(note));
+		if (found)
 			return true;
 	}
 	return false;

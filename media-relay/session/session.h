@@ -23,6 +23,7 @@ struct session_note {
 	enum ctl_media_event_kind kind;
 	uint32_t value;
 	struct endpoint source;
+	struct dtls_keys keys;
 };
 
 struct sessions {
@@ -116,8 +117,9 @@ struct session_event {
 	struct session *session;
 	struct side *side; /* NULL: the session ended for want of an owner; the caller destroys it */
 	enum ctl_media_event_kind kind;
-	uint32_t value; /* of CTL_MEDIA_SECURITY_FAILED */
+	uint32_t value; /* of CTL_MEDIA_SECURITY_FAILED; of CTL_MEDIA_SECURED: the association */
 	struct endpoint source;
+	struct dtls_keys keys; /* of CTL_MEDIA_SECURED; the caller wipes them */
 };
 
 /* Fills *ret with the next event that is due; false: none. Call it until false. */

@@ -105,39 +105,50 @@ void worker_stats_init(struct worker *worker)
 				   "sessions refused for want of a port");
 }
 
-static void tell_owner(struct worker *worker, const struct side *side,
-		       enum ctl_media_event_kind kind, uint32_t value,
-		       const struct endpoint *source)
+static struct ctl_srtp_crypto crypto_of(const struct dtls_keys *keys, const unsigned char *key)
 {
-	const struct session *session = side->stream->session;
+	return (struct ctl_srtp_crypto){ .suite = (uint8_t)keys->suite,
+					 .key = slice_of((const char *)key, keys->len) };
+}
+
+static void tell_owner(struct worker *worker, const struct session_event *event)
+{
+	const struct session *session = event->session;
+	struct ctl_srtp_crypto keys[2] = { crypto_of(&event->keys, event->keys.receive),
+					   crypto_of(&event->keys, event->keys.send) };
 	struct ctl_message message = {
 		.type = CTL_media_event,
 		.media_event = { .session = session->id,
-				 .stream = side->stream->number,
-				 .side = side->number,
-				 .kind = (uint8_t)kind,
-				 .value = value },
+				 .stream = event->side->stream->number,
+				 .side = event->side->number,
+				 .kind = (uint8_t)event->kind,
+				 .source = event->source,
+				 .value = event->value,
+				 .keys = keys,
+				 .keys_count = event->keys.suite != CTL_SRTP_NONE ? 2 : 0 },
 	};
 	struct worker_reply reply = { .kind = WORKER_EVENT,
 				      .owner = session->owner,
 				      .session = session->id,
 				      .message = &message };
 
-	if (source)
-		message.media_event.source = *source;
 	if (worker_may_reply(worker))
 		worker_reply(worker, &reply);
 }
 
 static void on_latched(struct worker *worker, const struct packet *packet)
 {
-	const struct side *side = packet->flow->side;
+	struct side *side = packet->flow->side;
+	struct session_event event = { .session = side->stream->session,
+				       .side = side,
+				       .kind = CTL_MEDIA_LATCHED,
+				       .source = packet->source };
 
 	log_write(worker->options.log, LOG_LEVEL_DEBUG, EVENT_stream_latched,
 		  LOG_U("session", side->stream->session->id), LOG_U("side", side->number),
 		  LOG_E("source", &packet->source));
 	if (packet->flow->component == COMPONENT_RTP)
-		tell_owner(worker, side, CTL_MEDIA_LATCHED, 0, &packet->source);
+		tell_owner(worker, &event);
 }
 
 /* A check, and what it changed. */
@@ -241,6 +252,7 @@ void worker_on_timers(struct loop *loop, void *owner)
 			continue;
 		}
 		log_event(worker, &event);
-		tell_owner(worker, event.side, event.kind, event.value, &event.source);
+		tell_owner(worker, &event);
+		explicit_bzero(&event.keys, sizeof(event.keys));
 	}
 }

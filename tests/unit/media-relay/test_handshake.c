@@ -31,6 +31,7 @@ struct fixture {
 	unsigned char sequence;
 	struct datagrams from_relay;
 	struct endpoint sent_to;
+	struct dtls_keys keys; /* of the last event */
 	struct dtls_identity *identity[2]; /* the relay's, the peer's */
 	struct dtls_engine *engine;        /* the peer's */
 	struct dtls *peer;
@@ -95,6 +96,7 @@ struct told {
 	uint32_t flags;
 	bool unknown; /* no fingerprint yet */
 	bool wrong;
+	const struct dtls_keys *keys; /* of a former relay's association */
 };
 
 static void tell_dtls(struct fixture *f, const struct told *told)
@@ -104,8 +106,18 @@ static void tell_dtls(struct fixture *f, const struct told *told)
 				       .hash = CTL_HASH_SHA256,
 				       .fingerprint = told->unknown ? SLICE_NONE : fingerprint,
 				       .association = told->association };
+	struct ctl_srtp_crypto keys[2] = { { .suite = CTL_SRTP_NONE } };
 	struct ctl_stream_security security = { .dtls = &dtls, .dtls_count = 1 };
 
+	for (unsigned i = 0; told->keys && i < 2; i++) {
+		const unsigned char *key = i == 0 ? told->keys->receive : told->keys->send;
+
+		keys[i].suite = (uint8_t)told->keys->suite;
+		keys[i].key = slice_of((const char *)key, told->keys->len);
+		security.receive = &keys[0];
+		security.send = &keys[1];
+		security.receive_count = security.send_count = 1;
+	}
 	tell(f, 0, (struct ctl_stream_set){ .flags = told->flags | CTL_STREAM_RTCP_MUX,
 					    .remote_rtp = at(told->remote),
 					    .security = &security,
@@ -232,6 +244,8 @@ static void assert_event(struct fixture *f, enum ctl_media_event_kind kind, uint
 	assert_int_equal(event.kind, kind);
 	assert_int_equal(event.value, value);
 	assert_true(endpoint_eq(&event.source, &want));
+	assert_int_equal(event.keys.suite != CTL_SRTP_NONE, kind == CTL_MEDIA_SECURED);
+	f->keys = event.keys;
 	assert_false(sessions_pop(&f->sessions, f->now_ms, &event));
 }
 
@@ -353,7 +367,7 @@ static void wrong_fingerprint_is_told_once(void **state)
 	tell_dtls(f, &(struct told){ .remote = PEER, .association = 2 });
 	peer_begins(f, CTL_DTLS_ACTIVE);
 	shake(f, PEER);
-	assert_event(f, CTL_MEDIA_SECURED, 0, PEER);
+	assert_event(f, CTL_MEDIA_SECURED, 2, PEER);
 }
 
 static void timeout_is_told(void **state)
@@ -389,13 +403,48 @@ static void told_again_and_anew(void **state)
 	assert_int_equal(media(f, 1, FAR), PACKET_FORWARD);
 	peer_begins(f, CTL_DTLS_ACTIVE);
 	shake(f, PEER);
-	assert_event(f, CTL_MEDIA_SECURED, 0, PEER);
+	assert_event(f, CTL_MEDIA_SECURED, 2, PEER);
 	/* Reset: nothing of before counts. Plain: nothing is left. */
 	tell_dtls(f, &(struct told){ .remote = PEER, .association = 2, .flags = CTL_STREAM_RESET });
 	assert_int_equal(media(f, 1, FAR), PACKET_DROP_PLAIN);
 	tell(f, 0, (struct ctl_stream_set){ .remote_rtp = at(PEER) });
 	assert_int_equal(media(f, 1, FAR), PACKET_FORWARD);
 	assert_int_equal(f->sessions.channel_pool.live, 0);
+}
+
+/* A relay that was started again: the keys go on, no handshake is begun, and for another association
+ * there is one. */
+static void keys_of_a_former_relay(void **state)
+{
+	struct fixture *f = *state;
+	struct dtls_keys keys;
+
+	for (unsigned role = 0; role < 2; role++) {
+		struct told told = { .remote = PEER, .role = (enum ctl_dtls_role)role };
+
+		tell_dtls(f, &told);
+		peer_begins(f, role == CTL_DTLS_ACTIVE ? CTL_DTLS_PASSIVE : CTL_DTLS_ACTIVE);
+		relay_to_peer(f);
+		shake(f, PEER);
+		assert_event(f, CTL_MEDIA_SECURED, 0, PEER);
+		keys = f->keys;
+		tell(f, 0, (struct ctl_stream_set){ .remote_rtp = at(PEER) }); /* forgets all */
+		f->from_relay.count = 0;
+		told.keys = &keys;
+		tell_dtls(f, &told);
+		assert_int_equal(f->from_relay.count, 0);
+		assert_int_equal(media(f, 1, FAR), PACKET_FORWARD);
+		assert_int_equal(media(f, 0, PEER), PACKET_DROP_AUTH);
+		told.keys = NULL;
+		told.association = 7;
+		tell_dtls(f, &told);
+		peer_begins(f, role == CTL_DTLS_ACTIVE ? CTL_DTLS_PASSIVE : CTL_DTLS_ACTIVE);
+		relay_to_peer(f);
+		shake(f, PEER);
+		assert_event(f, CTL_MEDIA_SECURED, 7, PEER);
+		tell(f, 0, (struct ctl_stream_set){ .remote_rtp = at(PEER) });
+		f->from_relay.count = 0;
+	}
 }
 
 /* ---- as client ---- */
@@ -453,6 +502,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(wrong_fingerprint_is_told_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(timeout_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(told_again_and_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(keys_of_a_former_relay, setup, teardown),
 		cmocka_unit_test_setup_teardown(calls_when_the_way_is_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(calls_again, setup, teardown),
 	};

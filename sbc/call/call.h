@@ -99,6 +99,11 @@ void calls_on_timer(struct calls *calls, const struct turn *turn, struct timer *
 void calls_on_media_event(struct calls *calls, const struct turn *turn,
 			  const struct ctl_media_event *event);
 
+/* A peer's DTLS is not that of its signalling, or cannot be agreed with: a call that demands keys has
+ * no media any more. A handshake that only takes long is left to the limits on silence. */
+void calls_on_insecure(struct calls *calls, const struct turn *turn,
+		       const struct ctl_media_event *event);
+
 /* The relay does not have this session (it restarted): it is told all again. */
 void calls_on_session_missing(struct calls *calls, const struct turn *turn, uint64_t session);
 /* Sessions of all live calls, in pages: *cursor starts at 0; returns how many were written. */

@@ -160,6 +160,21 @@ void call_end(struct call *call, const struct turn *turn, const char *by, uint16
 		call_record(call, turn, NULL);
 }
 
+void calls_on_insecure(struct calls *calls, const struct turn *turn,
+		       const struct ctl_media_event *event)
+{
+	static const char *const causes[] = { [CTL_SECURITY_FINGERPRINT] = "dtls_fingerprint",
+					      [CTL_SECURITY_HANDSHAKE] = "dtls_handshake",
+					      [CTL_SECURITY_PROFILE] = "dtls_profile" };
+	struct call *call = call_by_session(calls, event->session);
+
+	if (!call || call->state != CALL_ANSWERED || event->value >= array_size(causes) ||
+	    !causes[event->value])
+		return;
+	call_terminate(call, turn, 2, 488, call_reason_make(turn, "SIP", 488));
+	call_end(call, turn, "sbc", 488, "failed", causes[event->value]);
+}
+
 void calls_on_cancel(struct calls *calls, const struct turn *turn, const struct sip_msg *msg,
 		     struct handle invite_txn)
 {

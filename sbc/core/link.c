@@ -165,6 +165,9 @@ static void on_message(void *owner, struct ctl_peer *peer, const struct ctl_mess
 
 		pending_done(&worker->link, pending);
 		calls_on_relay(worker->calls, &turn, call, purpose, message);
+	} else if (message->type == CTL_media_event &&
+		   message->media_event.kind == CTL_MEDIA_SECURITY_FAILED) {
+		calls_on_insecure(worker->calls, &turn, &message->media_event);
 	} else if (message->type == CTL_media_event) {
 		calls_on_media_event(worker->calls, &turn, &message->media_event);
 	} else if (message->type == CTL_failure) {

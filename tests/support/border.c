@@ -418,6 +418,18 @@ bool border_media_timeout(struct border *border)
 	return true;
 }
 
+void border_security_failed(struct border *border, enum ctl_security_failure failure)
+{
+	struct ctl_media_event event = { .kind = CTL_MEDIA_SECURITY_FAILED, .value = failure };
+	struct turn turn;
+
+	for (uint32_t i = 0; i < SESSIONS_MAX && event.session == 0; i++)
+		event.session = border->sessions[i].id;
+	turn = turn_begin(border);
+	calls_on_insecure(border->calls, &turn, &event);
+	turn_end(border);
+}
+
 bool border_hangup(struct border *border)
 {
 	uint32_t cursor = rand_below(&border->dice, border->calls->pool.used + 1);

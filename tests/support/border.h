@@ -43,6 +43,8 @@ void border_relay_down(struct border *border);
 void border_relay_up(struct border *border, bool forgets);
 /* A media timeout of one of the live sessions, drawn. False: there is none. */
 bool border_media_timeout(struct border *border);
+/* DTLS of the first live session failed. */
+void border_security_failed(struct border *border, enum ctl_security_failure failure);
 /* The operator hangs up a live call, drawn. */
 bool border_hangup(struct border *border);
 void border_hangup_all(struct border *border);

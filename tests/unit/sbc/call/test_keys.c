@@ -142,13 +142,33 @@ static void late_offer(void **state)
 	stage_run(stage, 40000);
 }
 
+/* Both hear that it is over where the peer is not who the signalling named; what merely takes long is
+ * left to the limits on silence. */
+static void wrong_certificate(void **state)
+{
+	struct stage *stage = *state;
+
+	stage_talk(stage);
+	border_security_failed(stage->border, CTL_SECURITY_TIMEOUT);
+	stage_none(stage, PBX);
+	border_security_failed(stage->border, CTL_SECURITY_FINGERPRINT);
+	stage_take(stage, PBX, "BYE ");
+	stage_take(stage, GW_1, "BYE ");
+	stage_run(stage, 40000);
+	stage_skip(stage, PBX);
+	stage_skip(stage, GW_1);
+	assert_int_equal(stage->record_code, 488);
+	assert_string_equal(stage->record_result, "failed");
+	assert_string_equal(stage->record_cause, "dtls_fingerprint");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(plain_to_secure),	    TEST(answer_without_keys), TEST(secure_offer_where_it_is_off),
-		TEST(no_keys_in_the_clear), TEST(next_target_without_keys), TEST(late_offer),
+		TEST(no_keys_in_the_clear), TEST(next_target_without_keys), TEST(late_offer), TEST(wrong_certificate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,6 +140,7 @@ enum problem_kind {
 	PROBLEM_NOT_FOUND,     /* 404 */
 	PROBLEM_METHOD,        /* 405 */
 	PROBLEM_IN_USE,        /* 409 */
+	PROBLEM_CONFLICT,      /* 409 */
 	PROBLEM_PRECONDITION,  /* 412 */
 	PROBLEM_TOO_LARGE,     /* 413 */
 	PROBLEM_MEDIA_TYPE,    /* 415 */
@@ -239,4 +240,5 @@ extern const struct http_file api_openapi[];
 api_fn get_health, get_ready, get_stats, get_metrics, get_openapi, get_ui;
 api_fn list_items, get_item, put_item, patch_item, delete_item;
 api_fn get_config, put_config, list_versions, get_version, restore_version;
+api_fn start_recording, stop_recording, list_recordings, get_recording, delete_recording;
 api_fn list_calls, get_call, delete_call, list_cdrs, get_trunk_status;

@@ -134,6 +134,27 @@ static void put_attempts(struct json_out *out, const struct ctl_call_info *call)
 	json_close_array(out);
 }
 
+static void put_recording(struct json_out *out, const struct ctl_session_stats *stats)
+{
+	static const char *const states[] = {
+		[CTL_RECORDING_OFF] = "off",
+		[CTL_RECORDING_ARRIVED] = "arrived",
+		[CTL_RECORDING_DECRYPTED] = "decrypted",
+		[CTL_RECORDING_FAILED] = "failed",
+	};
+
+	if (!stats || stats->recording == CTL_RECORDING_OFF ||
+	    stats->recording > CTL_RECORDING_FAILED) {
+		json_put_null(out, "recording");
+		return;
+	}
+	json_open_object(out, "recording");
+	json_put_str(out, "state", slice_text(states[stats->recording]));
+	json_put_u64(out, "packets", stats->packets_recorded);
+	json_put_u64(out, "packets_dropped", stats->packets_unrecorded);
+	json_close_object(out);
+}
+
 static void put_end(struct json_out *out, const struct ctl_call_info *call)
 {
 	json_put_time(out, "ended_at", call->ended_unix_ms);
@@ -168,6 +189,8 @@ void call_json(struct json_out *out, const struct ctl_call_info *call,
 		put_leg(out, &call->legs[i]);
 	json_close_array(out);
 	put_all_media(out, call, stats);
+	if (!cdr)
+		put_recording(out, stats);
 	put_attempts(out, call);
 	json_close_object(out);
 }

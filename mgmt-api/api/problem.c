@@ -12,6 +12,7 @@ static const struct {
 	[PROBLEM_NOT_FOUND] = { 404, "not-found", "There is no such thing" },
 	[PROBLEM_METHOD] = { 405, "method-not-allowed", "The method does not fit this resource" },
 	[PROBLEM_IN_USE] = { 409, "in-use", "Others use this resource" },
+	[PROBLEM_CONFLICT] = { 409, "conflict", "It does not fit the present state" },
 	[PROBLEM_PRECONDITION] = { 412, "precondition-failed", "The resource has changed" },
 	[PROBLEM_TOO_LARGE] = { 413, "too-large", "The body is too large" },
 	[PROBLEM_MEDIA_TYPE] = { 415, "media-type", "The body is of an unknown type" },

@@ -2,6 +2,8 @@
  * Answers. Every one carries the headers that keep a browser from doing more with it than is meant. */
 #include "mgmt-api/http/http_priv.h"
 
+#include <unistd.h>
+
 #define BODY_FIRST_BYTES 2048u
 
 static const struct {
@@ -94,10 +96,30 @@ void http_answer_file(struct http_exchange *exchange, const struct http_file *fi
 	finish(exchange, 200, file->content_type);
 }
 
+void http_answer_fd(struct http_exchange *exchange, int fd, uint64_t bytes,
+		    const char *content_type)
+{
+	if (exchange->status != 0) {
+		close(fd);
+		return;
+	}
+	exchange->is_file = true;
+	exchange->fd = fd;
+	exchange->fd_bytes = bytes;
+	finish(exchange, 200, content_type);
+}
+
 static struct MHD_Response *make_response(struct http_exchange *exchange)
 {
 	struct slice body = SLICE_NONE;
+	struct MHD_Response *response;
 
+	if (exchange->is_file) {
+		response = MHD_create_response_from_fd64(exchange->fd_bytes, exchange->fd);
+		if (response)
+			exchange->fd = -1;
+		return response;
+	}
 	if (exchange->is_static)
 		body = exchange->static_body;
 	else if (exchange->content_type)

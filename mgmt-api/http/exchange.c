@@ -66,6 +66,8 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **req_
 	*req_cls = NULL;
 	if (!exchange)
 		return;
+	if (exchange->is_file && exchange->fd >= 0)
+		close(exchange->fd);
 	arena_fini(&exchange->arena);
 	arena_fini(&exchange->body_arena);
 	pool_give(&server->exchanges, exchange->handle);

@@ -87,5 +87,8 @@ struct http_file {
 };
 /* 200, or 304 when If-None-Match names its ETag. */
 void http_answer_file(struct http_exchange *exchange, const struct http_file *file);
+/* 200 with the first `bytes` of an open file, which is closed afterwards, in any case. */
+void http_answer_fd(struct http_exchange *exchange, int fd, uint64_t bytes,
+		    const char *content_type);
 /* 0: not answered yet. */
 unsigned http_status(const struct http_exchange *exchange);

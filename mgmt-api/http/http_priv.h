@@ -54,6 +54,9 @@ struct http_exchange {
 	const char *content_type;
 	struct slice static_body;
 	bool is_static;
+	bool is_file;
+	int fd; /* of is_file; -1: MHD's already */
+	uint64_t fd_bytes;
 	bool close;
 	struct {
 		const char *name;

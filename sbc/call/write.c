@@ -73,18 +73,26 @@ static void write_reply_headers(struct text *text, const struct reply *reply,
 	}
 }
 
-/* Ends a message. False: it shows something of the other leg. Parts that cross by the operator's wish
- * are not looked at, and what was written around them was looked at when it was. */
+/* What was written of a message behind `from`. */
+static struct slice written(struct text *text, size_t from)
+{
+	return slice_skip(text_done(text), from);
+}
+
+/* Ends a message, of which the first `own` bytes are what its receiver said itself: a Via of his that
+ * names an address which the other leg has, too, betrays nothing. False: it shows something of the
+ * other leg. Parts that cross by the operator's wish are not looked at, and what was written around
+ * them was looked at when it was. */
 static bool seal(struct call *call, const struct turn *turn, unsigned leg, struct text *text,
-		 const struct body_out *body)
+		 size_t own, const struct body_out *body)
 {
 	bool clean = true;
 
 	text_slice(text, body->headers);
 	if (body->unread)
-		clean = call_clean(call, turn, leg, text_done(text));
+		clean = call_clean(call, turn, leg, written(text, own));
 	sip_write_body(text, body->type, body->octets);
-	return body->unread ? clean : call_clean(call, turn, leg, text_done(text));
+	return body->unread ? clean : call_clean(call, turn, leg, written(text, own));
 }
 
 void reply_plain(struct calls *calls, const struct turn *turn, struct handle txn,
@@ -127,6 +135,7 @@ bool call_reply(struct call *call, const struct turn *turn, unsigned leg, struct
 	struct txn_table *txns = call->calls->config.txns;
 	const struct sip_reply_head *head = txn_reply_head(txns, txn);
 	struct text text;
+	size_t own;
 	bool clean;
 
 	if (!head)
@@ -137,8 +146,9 @@ bool call_reply(struct call *call, const struct turn *turn, unsigned leg, struct
 	sip_reply_write(&text, head, reply->status, SLICE_NONE,
 			reply->status == 100 ? SLICE_NONE : call->legs[leg].dialog.local_tag,
 			reply->contact);
+	own = text.len;
 	write_reply_headers(&text, reply, &call->legs[leg].self);
-	clean = seal(call, turn, leg, &text, &reply->body);
+	clean = seal(call, turn, leg, &text, own, &reply->body);
 	if (text.err == OK && clean)
 		return txn_respond(txns, txn, reply->status, text_done(&text), turn->now_ms,
 				   turn->out) == OK;
@@ -175,6 +185,7 @@ enum err call_request(struct call *call, const struct turn *turn, unsigned leg,
 	struct text sent_by_text;
 	char branch[64];
 	struct text branch_text;
+	size_t own;
 	bool clean;
 
 	text_init(&branch_text, branch, sizeof(branch));
@@ -182,12 +193,14 @@ enum err call_request(struct call *call, const struct turn *turn, unsigned leg,
 	head.branch = text_done(&branch_text);
 	text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
 	dialog_request_write(&text, &on->dialog, &head);
+	/* Within a dialog its target, route set and parties are the peer's own words. */
+	own = on->dialog.remote_tag.len > 0 ? text.len : 0;
 	if (request->contact) {
 		dialog_contact_write(&text, &on->self);
 		call_allow_write(&text);
 	}
 	text_slice(&text, request->headers);
-	clean = seal(call, turn, leg, &text, &request->body);
+	clean = seal(call, turn, leg, &text, own, &request->body);
 	if (text.err != OK)
 		return text.err;
 	/* A BYE says nothing that its peer did not say first; a dialog must end whatever the peer
@@ -219,15 +232,17 @@ static struct slice ack_write(struct call *call, const struct turn *turn, unsign
 	struct text text;
 	char branch[64];
 	struct text branch_text;
+	size_t own;
 
 	text_init(&branch_text, branch, sizeof(branch));
 	txn_branch_write(&branch_text, call->calls->config.rand);
 	head.branch = text_done(&branch_text);
 	text_init_arena(&text, turn->arena, MESSAGE_FIRST_BYTES);
 	dialog_request_write(&text, &on->dialog, &head);
+	own = text.len;
 	text_slice(&text, on->credentials);
 	sip_write_body(&text, SLICE("application/sdp"), sdp);
-	if (text.err != OK || !call_clean(call, turn, leg, text_done(&text)))
+	if (text.err != OK || !call_clean(call, turn, leg, written(&text, own)))
 		return SLICE_NONE;
 	return text_done(&text);
 }

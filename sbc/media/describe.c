@@ -79,6 +79,8 @@ void media_add_stats(struct ctl_media_info *infos, uint32_t count,
 			infos[i].packets_lost = from->packets_lost;
 			infos[i].jitter_us = from->jitter_us;
 			infos[i].mos_x100 = from->mos_x100;
+			infos[i].packets_forged = from->packets_forged;
+			infos[i].packets_replayed = from->packets_replayed;
 			infos[i].way = from->way;
 			infos[i].suite = from->suite;
 		}

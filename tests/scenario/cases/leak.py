@@ -258,3 +258,28 @@ def logs(t):
             raw = file.read()
         check(not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", raw), f"a control octet in {name}'s log")
         check("\u202e".encode() not in raw, f"U+202E in {name}'s log")
+
+
+@case("what a side says itself may name an address of the other: nothing is held back for it", short=True)
+def own_words(t):
+    t.sbc()
+    pbx, carrier = t.peers()
+    inner = [("Via", f"SIP/2.0/WS x.invalid;received={carrier.ip};branch=z9hG4bKinner"),
+             ("Record-Route", f"<sip:{pbx.ip};lr;alias={carrier.ip}>")]
+    caller = Call.start(pbx, (t.slot.inside, 5060), "+49", sdp=sdp(pbx.ip, 14000, "x"), headers=inner)
+    callee = Call.receive(carrier)
+    check(pbx.ip not in str(callee.invite), "the caller's address crossed")
+    route = [("Record-Route", f"<sip:{carrier.ip};lr;alias={pbx.ip}>")]
+    callee.reply(180, headers=route)
+    caller.expect(180)
+    callee.reply(200, sdp(carrier.ip, 16000, "y"), headers=route)
+    answer = caller.expect(200)
+    check(any(carrier.ip in value for value in answer.all("Via")), "the caller's own Via")
+    caller.ack()
+    ack = callee.take_request("ACK")
+    check(any(pbx.ip in value for value in ack.all("Route")), f"the callee's route set: {ack.all('Route')}")
+    callee.request("BYE")
+    bye = pbx.expect("BYE", call_id=caller.call_id)
+    check(any(carrier.ip in value for value in bye.all("Route")), "the caller's route set")
+    caller.reply(200, request=bye)
+    callee.expect(200, method="BYE")

@@ -53,6 +53,8 @@ static struct ctl_media_info joined(const struct ctl_media_info *media,
 	info.mos_x100 = stats->mos_x100;
 	info.way = stats->way;
 	info.suite = stats->suite;
+	info.packets_forged = stats->packets_forged;
+	info.packets_replayed = stats->packets_replayed;
 	return info;
 }
 
@@ -72,6 +74,8 @@ static void put_media(struct json_out *out, const struct ctl_media_info *media)
 	json_put_u64(out, "bytes_received", media->bytes_received);
 	json_put_u64(out, "bytes_sent", media->bytes_sent);
 	json_put_i64(out, "packets_lost", media->packets_lost);
+	json_put_u64(out, "packets_forged", media->packets_forged);
+	json_put_u64(out, "packets_replayed", media->packets_replayed);
 	json_put_fixed(out, "jitter_ms", media->jitter_us, 3);
 	if (media->mos_x100 == 0)
 		json_put_null(out, "mos");

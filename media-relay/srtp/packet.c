@@ -16,6 +16,8 @@
 #define RTCP_CLEAR_BYTES 8u
 #define WORD_BYTES 4u
 #define ENCRYPTED_BIT 0x80000000u
+#define ROUND 0x10000u /* sequence numbers */
+#define HALF_ROUND 0x8000u
 
 struct parts {
 	bool control;
@@ -174,6 +176,23 @@ static enum srtp_verdict cut(const struct srtp_key *key, const unsigned char *by
 	return SRTP_OK;
 }
 
+static void set_index(struct parts *parts, uint64_t index)
+{
+	parts->index = index;
+	put_u32(parts->tail, (uint32_t)(index >> 16));
+}
+
+/* The peer may have begun just below a roll-over, and be beyond it before we had its key or its first
+ * packet: one more guess for an SSRC that was never heard. */
+static bool open_late(const struct srtp_engine *engine, const struct srtp_key *key,
+		      struct parts *parts, unsigned char *bytes)
+{
+	if (parts->index >= HALF_ROUND)
+		return false;
+	set_index(parts, parts->index + ROUND);
+	return open_body(engine, key, parts, bytes);
+}
+
 static enum srtp_verdict open_with(const struct srtp_engine *engine, struct srtp_key *key,
 				   bool control, unsigned char *bytes, size_t len, size_t *ret_len)
 {
@@ -184,15 +203,14 @@ static enum srtp_verdict open_with(const struct srtp_engine *engine, struct srtp
 	if (verdict != SRTP_OK)
 		return verdict;
 	window = srtp_sources_peek(&key->sources, parts.ssrc, control);
-	if (!control) {
-		parts.index = srtp_window_guess(&window, sequence_of(bytes));
-		put_u32(parts.tail, (uint32_t)(parts.index >> 16));
-	}
+	if (!control)
+		set_index(&parts, srtp_window_guess(&window, sequence_of(bytes)));
 	if (parts.index > SRTP_INDEX_MAX)
 		return SRTP_EXHAUSTED;
 	if (!srtp_window_fresh(&window, parts.index))
 		return SRTP_REPLAYED;
-	if (!open_body(engine, key, &parts, bytes))
+	if (!open_body(engine, key, &parts, bytes) &&
+	    (control || srtp_window_started(&window) || !open_late(engine, key, &parts, bytes)))
 		return SRTP_FORGED;
 	srtp_window_mark(&srtp_sources_take(&key->sources, parts.ssrc, true)->windows[control],
 			 parts.index);
@@ -254,8 +272,7 @@ static enum srtp_verdict choose_index(struct srtp_key *key, const unsigned char 
 		return SRTP_OK;
 	}
 	window = srtp_sources_peek(&key->sources, parts->ssrc, false);
-	parts->index = srtp_window_guess(&window, sequence_of(bytes));
-	put_u32(parts->tail, (uint32_t)(parts->index >> 16));
+	set_index(parts, srtp_window_guess(&window, sequence_of(bytes)));
 	if (parts->index > SRTP_INDEX_MAX)
 		return SRTP_EXHAUSTED;
 	if (!srtp_window_fresh(&window, parts->index))

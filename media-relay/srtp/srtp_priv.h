@@ -59,6 +59,7 @@ struct srtp_window {
 	uint64_t seen[2];
 };
 
+bool srtp_window_started(const struct srtp_window *window);
 /* RFC 3711 3.3.1 and appendix A: the index of a packet with this sequence number. */
 uint64_t srtp_window_guess(const struct srtp_window *window, uint16_t sequence);
 /* Neither seen before nor too old to tell. */

@@ -8,7 +8,7 @@
 #define WINDOW_PACKETS 128u
 #define HALF_ROUND 0x8000u
 
-static bool started(const struct srtp_window *window)
+bool srtp_window_started(const struct srtp_window *window)
 {
 	return (window->seen[0] & 1) != 0;
 }
@@ -18,7 +18,7 @@ uint64_t srtp_window_guess(const struct srtp_window *window, uint16_t sequence)
 	uint64_t roll_over = window->highest >> 16;
 	uint16_t last = (uint16_t)window->highest;
 
-	if (!started(window))
+	if (!srtp_window_started(window))
 		return sequence;
 	/* Where nothing is below, a far jump can only lead upwards. */
 	if (last < HALF_ROUND && sequence > last + HALF_ROUND && roll_over > 0)
@@ -32,7 +32,7 @@ bool srtp_window_fresh(const struct srtp_window *window, uint64_t index)
 {
 	uint64_t back;
 
-	if (!started(window) || index > window->highest)
+	if (!srtp_window_started(window) || index > window->highest)
 		return true;
 	back = window->highest - index;
 	return back < WINDOW_PACKETS && !(window->seen[back / 64] >> back % 64 & 1);
@@ -56,7 +56,7 @@ void srtp_window_mark(struct srtp_window *window, uint64_t index)
 {
 	uint64_t back;
 
-	if (!started(window) || index > window->highest) {
+	if (!srtp_window_started(window) || index > window->highest) {
 		shift(window->seen, index - window->highest);
 		window->highest = index;
 	}
@@ -127,7 +127,8 @@ static void retire(struct srtp_sources *sources, const struct srtp_source *sourc
 		.ssrc = source->ssrc,
 		.roll_over = (uint32_t)(source->windows[0].highest >> 16),
 		.sequence = (uint16_t)source->windows[0].highest,
-		.started = { started(&source->windows[0]), started(&source->windows[1]) },
+		.started = { srtp_window_started(&source->windows[0]),
+			     srtp_window_started(&source->windows[1]) },
 		.control_index = (uint32_t)source->windows[1].highest,
 	};
 }

@@ -79,6 +79,28 @@ static void a_roll_over_with_disorder_around_it(void **state)
 	assert_int_equal(f->b->receive[0]->sources.active[0].windows[0].highest, 0x10082);
 }
 
+/* Its first packets were lost, or came before the key did. */
+static void a_sender_that_rolled_over_unheard(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned suite = 1; suite < CTL_SRTP_SUITES; suite++) {
+		struct bytes want = rtp(7, 20);
+		struct bytes missed;
+		struct bytes packet;
+
+		assert_int_equal(srtp_set_receive(f->b, NULL, 0, 0), OK);
+		pair(f, (enum ctl_srtp_suite)suite);
+		missed = sealed(f, 7, 65530);
+		packet = sealed(f, 7, 20);
+		assert_int_equal(unprotect(f->b, false, &packet), SRTP_OK);
+		assert_same(&packet, &want);
+		assert_int_equal(received(f, &missed), SRTP_OK); /* 26 back: it came late */
+		packet = sealed(f, 7, 21);
+		assert_int_equal(received(f, &packet), SRTP_OK);
+	}
+}
+
 static void no_index_is_sent_twice(void **state)
 {
 	struct fixture *f = *state;
@@ -478,6 +500,7 @@ int main(void)
 		TEST(indices_are_guessed),
 		TEST(the_window_remembers_128),
 		TEST(a_roll_over_with_disorder_around_it),
+		TEST(a_sender_that_rolled_over_unheard),
 		TEST(no_index_is_sent_twice),
 		TEST(keys_wear_out),
 		TEST(forgeries_move_nothing),

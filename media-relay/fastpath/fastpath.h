@@ -89,8 +89,6 @@ void fast_entry_forget(struct fast_lane *lane, struct fast_entry *entry);
 void fast_place_give(struct fast_lane *lane, uint32_t place);
 /* Mapped memory that the kernel writes: read it as it is. */
 const struct fast_count *fast_place_count(const struct fast_lane *lane, uint32_t place);
-/* The next packet takes the slow way once, so that bridges and neighbours hear of this machine. */
-void fast_place_pass_one(struct fast_lane *lane, uint32_t place);
 
 /* ---- arithmetic, pure ---- */
 

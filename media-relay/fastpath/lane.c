@@ -20,6 +20,7 @@
 #define RECHECK_AFTER_MS 200u /* a router's table changes in bursts */
 #define RECHECK_EVERY_MS 10u
 #define RECHECK_BATCH 128u
+#define WARM_EVERY_MS 15000u
 
 struct fast_hop {
 	struct map_node node;
@@ -42,6 +43,7 @@ struct fast_lane {
 	struct netlink events;
 	struct loop_io watch;
 	struct loop_timer recheck;
+	struct loop_timer warm;
 	struct list entries; /* all that are linked to a hop */
 	uint32_t entry_count;
 	uint32_t recheck_left;
@@ -66,11 +68,6 @@ void fast_place_give(struct fast_lane *lane, uint32_t place)
 const struct fast_count *fast_place_count(const struct fast_lane *lane, uint32_t place)
 {
 	return &lane->fastpath->counts[place];
-}
-
-void fast_place_pass_one(struct fast_lane *lane, uint32_t place)
-{
-	lane->fastpath->counts[place].flags |= FAST_PASS_ONE;
 }
 
 /* ---- next hops ---- */
@@ -383,6 +380,31 @@ static void on_readable(struct loop *loop, void *owner, uint32_t events)
 		on_event(lane, head);
 }
 
+/* Packets that never meet the network stack confirm no neighbour, and an entry that nobody confirms is
+ * dropped in the end. So now and then one packet towards each takes the slow way. */
+static void hop_warm(struct fast_lane *lane, const struct fast_hop *hop)
+{
+	list_each(node, &hop->entries) {
+		const struct fast_entry *entry = container_of(node, struct fast_entry, link);
+
+		if (!entry->installed)
+			continue;
+		lane->fastpath->counts[entry->place].flags |= FAST_PASS_ONE;
+		return;
+	}
+}
+
+static void on_warm(struct loop *loop, void *owner)
+{
+	struct fast_lane *lane = owner;
+	struct map_node *node = NULL;
+	size_t cursor = 0;
+
+	while ((node = map_walk(&lane->hops, &cursor, node)))
+		hop_warm(lane, container_of(node, struct fast_hop, node));
+	loop_timer_start(loop, &lane->warm, WARM_EVERY_MS);
+}
+
 /* ---- life ---- */
 
 static enum err lane_init(struct fast_lane *lane, unsigned number)
@@ -408,6 +430,7 @@ static enum err lane_init(struct fast_lane *lane, unsigned number)
 	if (err != OK)
 		return err;
 	lane->watch = (struct loop_io){ .fd = lane->events.fd, .fn = on_readable, .owner = lane };
+	loop_timer_start(lane->loop, &lane->warm, WARM_EVERY_MS);
 	return loop_watch(lane->loop, &lane->watch, EPOLLIN);
 }
 
@@ -427,6 +450,7 @@ enum err fast_lane_create(struct fastpath *fastpath, unsigned number, struct loo
 	lane->owner = owner;
 	lane->questions.fd = lane->events.fd = -1;
 	lane->recheck = (struct loop_timer){ .fn = on_recheck, .owner = lane };
+	lane->warm = (struct loop_timer){ .fn = on_warm, .owner = lane };
 	list_init(&lane->entries);
 	err = lane_init(lane, number);
 	if (err != OK)
@@ -445,6 +469,7 @@ void fast_lane_destroy(struct fast_lane **lane)
 		return;
 	*lane = NULL;
 	loop_timer_stop(it->loop, &it->recheck);
+	loop_timer_stop(it->loop, &it->warm);
 	if (it->watch.events)
 		loop_forget(it->loop, &it->watch);
 	if (it->questions.fd >= 0)

@@ -180,12 +180,12 @@ void worker_on_datagram(void *owner, const struct io_datagram *datagram)
 				 .source = datagram->source,
 				 .now_ms = worker->loop->now_ms,
 				 .arrival_us = datagram->arrival_us };
-	bool rtp = packet.flow->component == COMPONENT_RTP;
+	bool movable = worker->ways.lane && packet.flow->component == COMPONENT_RTP;
 	bool recorded = packet.flow->side->recorded;
 	unsigned char *room = recorded ? worker_record_before(worker, &packet) : NULL;
 	enum packet_verdict verdict;
 
-	if (rtp)
+	if (movable)
 		way_before(worker, worker_way_of(packet.flow));
 	verdict = session_packet(&packet);
 	stats_add(stats->row, stats->packets_in, 1);
@@ -205,7 +205,7 @@ void worker_on_datagram(void *owner, const struct io_datagram *datagram)
 	} else {
 		stats_add(stats->row, stats->dropped[verdict], 1);
 	}
-	if (rtp)
+	if (movable)
 		way_after(worker, worker_way_of(packet.flow), &packet);
 }
 

@@ -10,11 +10,23 @@
 	"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"                                 \
 	"m=video 5000 RTP/AVP 31\r\nm=foobar 1 x/y z\r\n"
 
+/* The same with keys of both kinds, and ICE. */
+#define SECURE                                                                                     \
+	"a=ice-ufrag:8hhY\r\na=ice-pwd:asd88fgpdd777uzjYhagZg\r\n" LINES                           \
+	"m=audio 4002 RTP/AVP 0\r\na=mid:x\r\na=rtcp-mux\r\n"                                       \
+	"a=crypto:2 AES_CM_128_HMAC_SHA1_80 "                                                      \
+	"inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|1:4\r\n"                                  \
+	"m=audio 4004 RTP/AVP 0\r\na=setup:active\r\na=tls-id:abc3de65cddef001be82\r\n"            \
+	"a=fingerprint:sha-256 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB:4A:AD:" \
+	"B9:B1:3F:82:18:3B:54:02:12:DF\r\n"
+
 /* As much of a call as there is memory for; true when all of it was. */
-static bool play(struct arena *call, struct arena *turn, struct arena_cache *cache, size_t quota)
+static bool play(struct arena *call, struct arena *turn, struct arena_cache *cache, size_t quota,
+		 bool secure)
 {
-	struct media_side side = { .realm = SLICE("inside") };
-	struct world w = { .next_port = { 20000, 30000 } };
+	struct world w = { .next_port = { 20000, 30000 },
+			   .relay = { .suites = UINT32_MAX, .dtls_hash = CTL_HASH_SHA256 } };
+	struct slice sdp = secure ? SLICE(A SECURE) : SLICE(A LINES);
 	struct ctl_media_info *infos;
 	uint32_t count;
 	bool whole = false;
@@ -24,10 +36,17 @@ static bool play(struct arena *call, struct arena *turn, struct arena_cache *cac
 	w.media = media_create(call, cache, quota, 77, &w.rand);
 	if (!w.media)
 		return false;
-	media_set_side(w.media, 0, &side);
-	media_set_side(w.media, 1, &side);
+	media_set_relay(w.media, &w.relay);
+	for (unsigned side = 0; side < 2; side++) {
+		w.sides[side].realm = SLICE("inside");
+		if (secure)
+			world_secure(&w, side, CONF_SRTP_OPTIONAL,
+				     side == 0 ? CONF_KEYING_SDES : CONF_KEYING_DTLS);
+		w.sides[side].ice = secure ? CONF_ICE_LITE : CONF_ICE_OFF;
+	}
+	world_sides(&w);
 	for (unsigned round = 0; round < 2; round++) {
-		err = media_offer_in(w.media, round, SLICE(A LINES), turn, &w.command, &w.verdict);
+		err = media_offer_in(w.media, round, sdp, turn, &w.command, &w.verdict);
 		assert_true(err == OK || err == ERR_NOMEM);
 		if (err != OK)
 			goto out;
@@ -36,7 +55,7 @@ static bool play(struct arena *call, struct arena *turn, struct arena_cache *cac
 			assert_int_equal(world_ports(&w), OK);
 		if (media_offer_out(w.media, turn).len == 0)
 			goto out;
-		err = media_answer_in(w.media, SLICE(A LINES), turn, &w.command, &w.verdict);
+		err = media_answer_in(w.media, sdp, turn, &w.command, &w.verdict);
 		assert_true(err == OK || err == ERR_NOMEM);
 		if (err != OK || media_answer_out(w.media, turn).len == 0)
 			goto out;
@@ -56,7 +75,7 @@ out:
 }
 
 /* which: 0 the call's arena, 1 the turn's, 2 the terms'. */
-static void sweep(unsigned which)
+static void sweep_as(unsigned which, bool secure)
 {
 	struct arena_cache cache;
 	bool whole = false;
@@ -68,12 +87,18 @@ static void sweep(unsigned which)
 		assert_true(quota < 1 << 17);
 		arena_init(&call, &cache, 512, which == 0 ? quota : 1 << 16);
 		arena_init(&turn, &cache, 512, which == 1 ? quota : 1 << 20);
-		whole = play(&call, &turn, &cache, which == 2 ? quota : 1 << 16);
+		whole = play(&call, &turn, &cache, which == 2 ? quota : 1 << 16, secure);
 		arena_fini(&turn);
 		arena_fini(&call);
 		assert_int_equal(cache.used_bytes, 0);
 	}
 	arena_cache_fini(&cache);
+}
+
+static void sweep(unsigned which)
+{
+	sweep_as(which, false);
+	sweep_as(which, true);
 }
 
 static void test_call(void **state)

@@ -84,14 +84,25 @@ static void expect_clean(struct slice sdp)
 			fail_msg("%s in\n%.*s", marks[i], SLICE_ARG(sdp));
 }
 
-static void test_offer(void **state)
+/* Both sides with feedback; secure: with keys of every kind and ICE, too. */
+static void open_sides(struct world *w, bool secure)
+{
+	world_init(w);
+	for (unsigned side = 0; side < 2; side++) {
+		if (secure)
+			world_secure(w, side, CONF_SRTP_OPTIONAL, CONF_KEYING_SDES);
+		w->sides[side].ice = secure ? CONF_ICE_LITE : CONF_ICE_OFF;
+		w->sides[side].rtcp_mux = secure ? CONF_RTCP_MUX_OPTIONAL : CONF_RTCP_MUX_OFF;
+		w->sides[side].feedback = true;
+	}
+	world_sides(w);
+}
+
+static void offer(bool secure)
 {
 	struct world w;
 
-	(void)state;
-	world_init(&w);
-	w.sides[0].feedback = w.sides[1].feedback = true;
-	world_sides(&w);
+	open_sides(&w, secure);
 	for (unsigned side = 0; side < 2; side++) {
 		expect_clean(world_offer(&w, side, leaky));
 		assert_int_equal(media_rollback(w.media, &w.turn, &w.command), OK);
@@ -99,10 +110,17 @@ static void test_offer(void **state)
 	world_fini(&w);
 }
 
-/* The answer goes to the offerer, who sees words of his own offer only. */
-static void test_answer(void **state)
+static void test_offer(void **state)
 {
-	static const char offer[] =
+	(void)state;
+	offer(false);
+	offer(true);
+}
+
+/* The answer goes to the offerer, who sees words of his own offer only. */
+static void answer(bool secure)
+{
+	static const char offered[] =
 		"v=0\r\no=- 1 1 IN IP4 10.1.1.1\r\ns=-\r\nc=IN IP4 10.1.1.1\r\nt=0 0\r\n"
 		"m=audio 4000 RTP/AVPF 0 96 101\r\na=rtpmap:96 opus/48000/2\r\n"
 		"a=rtpmap:101 telephone-event/8000\r\na=rtcp-fb:* nack\r\n"
@@ -110,17 +128,21 @@ static void test_answer(void **state)
 		"m=video 5006 RTP/AVP 31\r\nm=video 5008 RTP/AVP 31\r\n";
 	struct world w;
 
-	(void)state;
-	world_init(&w);
-	w.sides[0].feedback = w.sides[1].feedback = true;
-	world_sides(&w);
-	world_offer(&w, 0, offer);
+	open_sides(&w, secure);
+	world_offer(&w, 0, offered);
 	expect_clean(world_answer(&w, leaky));
 	media_commit(w.media);
 	expect_clean(media_last_sdp(w.media, 0));
 	/* Nor does a later offer from the other side show any of it. */
 	expect_clean(world_offer(&w, 1, leaky));
 	world_fini(&w);
+}
+
+static void test_answer(void **state)
+{
+	(void)state;
+	answer(false);
+	answer(true);
 }
 
 int main(void)

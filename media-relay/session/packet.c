@@ -126,7 +126,7 @@ static enum packet_verdict stage_count(struct packet *packet)
 		return PACKET_FORWARD;
 	}
 	side->counters.packets_received++;
-	side->counters.bytes_received += packet->len;
+	side->counters.bytes_received += packet->arrived_len;
 	side->last_packet_ms = packet->now_ms;
 	side->told = false;
 	rtp_source_count(&side->source, &packet->header, packet->arrival_us,
@@ -193,6 +193,7 @@ enum packet_verdict session_packet(struct packet *packet)
 		stage_count,    stage_copy,    stage_way_out,   stage_seal,      stage_count_out,
 	};
 
+	packet->arrived_len = packet->len;
 	packet->latched = false;
 	packet->out = NULL;
 	for (size_t i = 0; i < array_size(stages); i++) {

@@ -150,13 +150,14 @@ enum packet_verdict {
 struct packet {
 	struct flow *flow; /* where it arrived */
 	unsigned char *bytes; /* decrypted and encrypted where they lie, with SRTP_ROOM_BYTES behind */
-	size_t len;           /* as it arrived; then as it leaves */
+	size_t len;           /* as it arrived; then plain; then as it leaves */
 	struct endpoint source;
 	uint64_t now_ms;
 	uint64_t arrival_us;
 	unsigned char *plain; /* where the packet is copied once it is decrypted; NULL: nowhere */
 	size_t plain_len;     /* of that copy */
 	enum rtp_kind kind; /* from here on: results */
+	size_t arrived_len; /* as on the wire */
 	struct rtp_header header;
 	uint32_t ssrc;
 	bool latched;     /* this packet locked the flow's latch on a source that was not told */

@@ -256,6 +256,8 @@ static void a_replay_goes_nowhere(void **state)
 	assert_int_equal(counters(f, 0)->packets_replayed, 1);
 	assert_int_equal(counters(f, 0)->packets_received, 1);
 	assert_int_equal(counters(f, 1)->packets_sent, 1);
+	assert_int_equal(counters(f, 0)->bytes_received, 172 + 16); /* as on the wire, both */
+	assert_int_equal(counters(f, 1)->bytes_sent, 172 + 4);
 }
 
 /* A plain duplicate must not leave twice under one index. */

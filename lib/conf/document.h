@@ -11,6 +11,9 @@ enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_INFO, CONF_LOG_
 enum conf_srtp { CONF_SRTP_OFF, CONF_SRTP_OPTIONAL, CONF_SRTP_REQUIRED };
 enum conf_keying { CONF_KEYING_SDES, CONF_KEYING_DTLS };
 enum conf_ice { CONF_ICE_OFF, CONF_ICE_LITE };
+/* What becomes of a call whose media stopped: BYE; nothing; an OPTIONS in the dialog, and BYE unless
+ * it is answered. */
+enum conf_timeout_action { CONF_TIMEOUT_BYE, CONF_TIMEOUT_IGNORE, CONF_TIMEOUT_PROBE };
 enum conf_rtcp_mux { CONF_RTCP_MUX_OFF, CONF_RTCP_MUX_OPTIONAL };
 /* In the order of lib/ctl's enum ctl_srtp_suite, whose first is 1. */
 enum conf_srtp_suite {
@@ -82,6 +85,10 @@ struct conf_trunk {
 	size_t codec_count;
 	bool nat;                    /* media.nat: peers behind a NAT; default false */
 	uint32_t media_timeout_s;    /* default 60; 0: never */
+	uint32_t media_first_timeout_s; /* before the first packet: default 60; 0: never */
+	uint32_t media_hold_timeout_s;  /* on hold: default 0, never */
+	uint32_t media_one_way_s;    /* silence beside speech is told: default 10; 0: never */
+	enum conf_timeout_action media_timeout_action;
 	uint32_t no_answer_ms;       /* "timers.first_response_ms": no 1xx, default 4000 */
 	uint32_t ring_timeout_s;     /* "timers.ring_s": default 180 */
 	uint16_t *failover_codes;    /* "failover": default 408 500 502 503 504 */

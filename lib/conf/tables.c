@@ -24,6 +24,7 @@ static const char *const fast_path_words[] = { "auto", "native", "tc", "generic"
 static const char *const srtp_words[] = { "off", "optional", "required", NULL };
 static const char *const keying_words[] = { "sdes", "dtls", NULL };
 static const char *const ice_words[] = { "off", "lite", NULL };
+static const char *const timeout_action_words[] = { "bye", "ignore", "probe", NULL };
 static const char *const rtcp_mux_words[] = { "off", "optional", NULL };
 static const char *const suite_words[] = {
 	"AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_192_CM_HMAC_SHA1_80",
@@ -111,6 +112,12 @@ static const struct field trunk_media_fields[] = {
 	  LIST(codec_item, struct slice, conf_trunk, codecs, codec_count) },
 	{ "nat", FIELD_BOOL, AT(conf_trunk, nat) },
 	{ "timeout_s", FIELD_U32, AT(conf_trunk, media_timeout_s), .max = DAY_S, .initial = 60 },
+	{ "first_timeout_s", FIELD_U32, AT(conf_trunk, media_first_timeout_s), .max = DAY_S,
+	  .initial = 60 },
+	{ "hold_timeout_s", FIELD_U32, AT(conf_trunk, media_hold_timeout_s), .max = DAY_S },
+	{ "one_way_s", FIELD_U32, AT(conf_trunk, media_one_way_s), .max = 3600, .initial = 10 },
+	{ "timeout_action", FIELD_WORD, AT(conf_trunk, media_timeout_action),
+	  .words = timeout_action_words },
 };
 static const struct object trunk_media_object = { OBJECT(trunk_media_fields) };
 

@@ -23,6 +23,7 @@ enum ctl_media_event_kind {
 	CTL_MEDIA_ICE_LOST = 7,        /* consent expired (RFC 7675) */
 	CTL_MEDIA_ONE_WAY = 8,         /* this side is silent while the other one speaks */
 	CTL_MEDIA_RESUMED = 9,         /* after a silence that was told */
+	CTL_MEDIA_HOLD_TIMEOUT = 11,   /* silence for hold_timeout_ms on hold */
 	CTL_MEDIA_DIGIT = 10,          /* RFC 4733, whole: value and duration */
 };
 enum ctl_security_failure {

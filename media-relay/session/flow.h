@@ -79,10 +79,13 @@ struct side {
 	struct channel *channel; /* ICE; NULL: none */
 	struct rtcp_peer peer; /* what its RTCP says of what it gets from us */
 	bool watched;           /* something is expected to arrive: timeouts run */
+	bool held;              /* nothing is, by the signalling; the hold's timeout runs */
 	bool told;              /* the event for this silence was given */
+	bool told_one_way;      /* so was that the other side speaks meanwhile */
 	uint64_t watch_since_ms;
 	uint32_t memory_slot; /* the worker's own */
 	uint64_t last_packet_ms; /* accepted RTP; 0: never */
+	uint64_t last_control_ms; /* accepted RTCP; 0: never */
 };
 
 struct stream {
@@ -100,14 +103,21 @@ enum session_lease {
 	LEASE_ORPHAN, /* the owner is back and did not name it */
 };
 
+/* How long what may be silent until it is told; 0: for ever. */
+struct session_limits {
+	uint32_t first_ms;   /* before the first packet */
+	uint32_t silence_ms; /* after it */
+	uint32_t hold_ms;    /* on hold, both sides, RTCP too */
+	uint32_t one_way_ms; /* a side, while the other one speaks */
+};
+
 struct session {
 	struct map_node node;
 	struct handle handle;
 	uint32_t owner;
 	uint64_t id;
 	struct list streams;
-	uint32_t first_timeout_ms;
-	uint32_t timeout_ms;
+	struct session_limits limits;
 	void *recording;       /* the worker's own; NULL: none */
 	bool recording_failed; /* the last one could not be written */
 	enum session_lease lease;

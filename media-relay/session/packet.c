@@ -121,6 +121,7 @@ static enum packet_verdict stage_count(struct packet *packet)
 
 	if (packet->kind == RTP_CONTROL) {
 		side->counters.rtcp_received++;
+		side->last_control_ms = packet->now_ms;
 		if (!passes_through(side)) /* else it is encrypted */
 			report_read(packet);
 		return PACKET_FORWARD;
@@ -128,7 +129,9 @@ static enum packet_verdict stage_count(struct packet *packet)
 	side->counters.packets_received++;
 	side->counters.bytes_received += packet->arrived_len;
 	side->last_packet_ms = packet->now_ms;
+	packet->resumed = side->told || side->told_one_way;
 	side->told = false;
+	side->told_one_way = false;
 	rtp_source_count(&side->source, &packet->header, packet->arrival_us,
 			 clock_hz(side, packet->header.payload_type));
 	return PACKET_FORWARD;
@@ -195,6 +198,7 @@ enum packet_verdict session_packet(struct packet *packet)
 
 	packet->arrived_len = packet->len;
 	packet->latched = false;
+	packet->resumed = false;
 	packet->out = NULL;
 	for (size_t i = 0; i < array_size(stages); i++) {
 		enum packet_verdict verdict = stages[i](packet);

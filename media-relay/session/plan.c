@@ -84,7 +84,8 @@ enum flow_fit session_flow_plan(const struct flow *flow, struct flow_plan *ret)
 	return FLOW_FITS;
 }
 
-void session_flow_take(struct flow *flow, const struct flow_news *news)
+void session_flow_take(struct sessions *sessions, struct flow *flow,
+		       const struct flow_news *news)
 {
 	struct side *side = flow->side;
 	struct side *other = side->other;
@@ -98,7 +99,11 @@ void session_flow_take(struct flow *flow, const struct flow_news *news)
 	other->counters.bytes_sent += news->bytes;
 	if (news->last_packet_ms > side->last_packet_ms) {
 		side->last_packet_ms = news->last_packet_ms;
+		if (side->told || side->told_one_way)
+			session_note(sessions, side, CTL_MEDIA_RESUMED, 0, &flow->latch.source,
+				     NULL);
 		side->told = false;
+		side->told_one_way = false;
 	}
 	rtp_source_take(&side->source, &news->standing, news->packets);
 }

@@ -59,4 +59,5 @@ struct flow_news {
 };
 
 /* Counts it as if it had passed the stages. */
-void session_flow_take(struct flow *flow, const struct flow_news *news);
+void session_flow_take(struct sessions *sessions, struct flow *flow,
+		       const struct flow_news *news);

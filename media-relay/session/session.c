@@ -223,7 +223,9 @@ void side_set(struct side *side, const struct ctl_stream_set *set, const struct 
 	      uint64_t now_ms)
 {
 	bool reset = ports || (set->flags & CTL_STREAM_RESET);
-	bool watched = (set->direction & CTL_RECEIVE) && set->remote_rtp.ip.family != IP_NONE;
+	bool known = set->remote_rtp.ip.family != IP_NONE;
+	bool watched = known && (set->direction & CTL_RECEIVE);
+	bool held = known && !(set->direction & CTL_RECEIVE);
 
 	if (ports) {
 		side->realm = ports->realm;
@@ -242,11 +244,13 @@ void side_set(struct side *side, const struct ctl_stream_set *set, const struct 
 	side->police.bytes_per_s = set->bytes_per_s;
 	if (reset)
 		side->last_packet_ms = 0;
-	if (watched && (reset || !side->watched)) {
+	if (reset || watched != side->watched || held != side->held) {
 		side->watch_since_ms = now_ms;
 		side->told = false;
+		side->told_one_way = false;
 	}
 	side->watched = watched;
+	side->held = held;
 }
 
 void side_clear(struct side *side)
@@ -259,13 +263,14 @@ void side_clear(struct side *side)
 		flow_set_remote(&side->flows[i], &nowhere, true);
 	}
 	side->watched = false;
+	side->held = false;
 }
 
-void session_set_timeouts(struct sessions *sessions, struct session *session,
-			  uint32_t first_timeout_ms, uint32_t timeout_ms, uint64_t now_ms)
+void session_set_limits(struct sessions *sessions, struct session *session,
+			const struct session_limits *limits, uint64_t now_ms)
 {
 	/* "Since the answer": the wait for a first packet begins when a limit is first set. */
-	if (session->first_timeout_ms == 0 && first_timeout_ms != 0) {
+	if (session->limits.first_ms == 0 && limits->first_ms != 0) {
 		list_each(node, &session->streams) {
 			struct stream *stream = container_of(node, struct stream, link);
 
@@ -274,8 +279,7 @@ void session_set_timeouts(struct sessions *sessions, struct session *session,
 					stream->sides[i].watch_since_ms = now_ms;
 		}
 	}
-	session->first_timeout_ms = first_timeout_ms;
-	session->timeout_ms = timeout_ms;
+	session->limits = *limits;
 	session_arm(sessions, session);
 }
 
@@ -285,8 +289,10 @@ static void session_untell(struct session *session)
 	list_each(node, &session->streams) {
 		struct stream *stream = container_of(node, struct stream, link);
 
-		stream->sides[0].told = false;
-		stream->sides[1].told = false;
+		for (unsigned i = 0; i < 2; i++) {
+			stream->sides[i].told = false;
+			stream->sides[i].told_one_way = false;
+		}
 	}
 }
 

@@ -94,8 +94,8 @@ must_use enum err flow_set_keys(struct sessions *sessions, struct flow *flow,
 				const struct ctl_srtp_crypto *send, uint64_t now_ms);
 /* Forgets ports, remote, latch; figures stay. The caller gave the ports back before. */
 void side_clear(struct side *side);
-void session_set_timeouts(struct sessions *sessions, struct session *session,
-			  uint32_t first_timeout_ms, uint32_t timeout_ms, uint64_t now_ms);
+void session_set_limits(struct sessions *sessions, struct session *session,
+			const struct session_limits *limits, uint64_t now_ms);
 void session_set_lease(struct sessions *sessions, struct session *session,
 		       enum session_lease lease, uint64_t now_ms);
 /* The caller took care of the ports. */
@@ -160,6 +160,7 @@ struct packet {
 	size_t arrived_len; /* as on the wire */
 	struct rtp_header header;
 	uint32_t ssrc;
+	bool resumed;     /* this packet ended a silence that was told */
 	bool latched;     /* this packet locked the flow's latch on a source that was not told */
 	enum ice_verdict check; /* of a STUN packet that session_signal saw on a side with ICE */
 	struct flow *out; /* PACKET_FORWARD: send it from this flow's port to its target */

@@ -10,6 +10,7 @@
 #define ORPHAN_SILENCE_MS 10000u
 #define AWAY_SILENCE_MS 120000u /* a call on hold outlives a restart of its owner */
 #define LEASELESS_MAX_MS (4u * 3600u * 1000u)
+#define SPEAKS_MS 2000u /* comfort noise may leave a gap; more is silence */
 #define NEVER UINT64_MAX
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -22,20 +23,44 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static uint32_t side_limit_ms(const struct side *side)
+static uint64_t due_after(uint64_t since_ms, uint32_t limit_ms)
 {
-	const struct session *session = side->stream->session;
-
-	return side->last_packet_ms != 0 ? session->timeout_ms : session->first_timeout_ms;
+	return limit_ms == 0 ? NEVER : since_ms + limit_ms;
 }
 
+static uint64_t heard_ms(const struct side *side)
+{
+	return later(side->last_packet_ms, side->last_control_ms);
+}
+
+/* On hold one side is silent by right, and a peer that sends music or RTCP is still there. */
 static uint64_t side_due_ms(const struct side *side)
 {
-	uint32_t limit_ms = side_limit_ms(side);
+	const struct session_limits *limits = &side->stream->session->limits;
+	uint64_t since_ms = side->watch_since_ms;
 
-	if (!side->watched || limit_ms == 0)
+	if (side->watched)
+		return due_after(later(since_ms, side->last_packet_ms),
+				 side->last_packet_ms != 0 ? limits->silence_ms : limits->first_ms);
+	if (side->held)
+		return due_after(later(since_ms, later(heard_ms(side), heard_ms(side->other))),
+				 limits->hold_ms);
+	return NEVER;
+}
+
+static uint64_t one_way_due_ms(const struct side *side)
+{
+	const struct session_limits *limits = &side->stream->session->limits;
+
+	/* Before the answer nobody need speak; the first limit begins with it. */
+	if (!side->watched || limits->first_ms + limits->silence_ms == 0)
 		return NEVER;
-	return later(side->watch_since_ms, side->last_packet_ms) + limit_ms;
+	return due_after(later(side->watch_since_ms, side->last_packet_ms), limits->one_way_ms);
+}
+
+static bool speaks(const struct side *side, uint64_t now_ms)
+{
+	return side->last_packet_ms != 0 && side->last_packet_ms + SPEAKS_MS >= now_ms;
 }
 
 static uint64_t lease_due_ms(const struct session *session)
@@ -54,12 +79,23 @@ static uint64_t lease_due_ms(const struct session *session)
 		      session->lease_since_ms + LEASELESS_MAX_MS);
 }
 
-/* A side that was told is looked at again a limit later: a packet may have come meanwhile. */
+/* What was told is looked at again a limit later: a packet may have come meanwhile. A silence beside
+ * another silence is looked at again soon: the other side may begin to speak. */
 static uint64_t side_look_ms(const struct side *side, uint64_t now_ms)
 {
-	if (side->told && side->watched)
-		return now_ms + later(side->stream->session->timeout_ms, 1000);
-	return side_due_ms(side);
+	const struct session_limits *limits = &side->stream->session->limits;
+	uint64_t again_ms = now_ms + later(limits->silence_ms, 1000);
+	uint64_t due_ms = side->told && (side->watched || side->held) ? again_ms :
+									  side_due_ms(side);
+	/* Once a packet comes, the other limit holds, which may be the shorter one. */
+	uint64_t begun_ms = side->watched && side->last_packet_ms == 0 ?
+				    due_after(now_ms, limits->silence_ms) :
+				    NEVER;
+	uint64_t one_way_ms = side->told_one_way ? again_ms : one_way_due_ms(side);
+
+	if (one_way_ms <= now_ms)
+		one_way_ms = now_ms + SPEAKS_MS / 2;
+	return sooner(sooner(due_ms, begun_ms), one_way_ms);
 }
 
 void session_arm(struct sessions *sessions, struct session *session)
@@ -92,35 +128,48 @@ static void tick_channels(struct sessions *sessions, struct session *session, ui
 	}
 }
 
-static struct side *silent_side(struct session *session, uint64_t now_ms)
+static bool side_event(struct side *side, uint64_t now_ms, struct session_event *ret)
+{
+	if (!side->told && side_due_ms(side) <= now_ms) {
+		side->told = true;
+		ret->kind = side->held		       ? CTL_MEDIA_HOLD_TIMEOUT :
+			    side->last_packet_ms != 0 ? CTL_MEDIA_TIMEOUT :
+							CTL_MEDIA_NONE_YET;
+	} else if (!side->told_one_way && !side->told && one_way_due_ms(side) <= now_ms &&
+		   speaks(side->other, now_ms)) {
+		side->told_one_way = true;
+		ret->kind = CTL_MEDIA_ONE_WAY;
+	} else {
+		return false;
+	}
+	ret->side = side;
+	return true;
+}
+
+static bool stream_event(struct session *session, uint64_t now_ms, struct session_event *ret)
 {
 	list_each(node, &session->streams) {
 		struct stream *stream = container_of(node, struct stream, link);
 
-		for (unsigned i = 0; i < 2; i++)
-			if (!stream->sides[i].told && side_due_ms(&stream->sides[i]) <= now_ms)
-				return &stream->sides[i];
+		if (side_event(&stream->sides[0], now_ms, ret) ||
+		    side_event(&stream->sides[1], now_ms, ret))
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 static bool session_due(struct sessions *sessions, struct session *session, uint64_t now_ms,
 			struct session_event *ret)
 {
-	struct side *side;
+	bool found;
 
 	*ret = (struct session_event){ .session = session };
 	if (lease_due_ms(session) <= now_ms)
 		return true;
 	tick_channels(sessions, session, now_ms);
-	side = silent_side(session, now_ms);
-	if (side) {
-		side->told = true;
-		ret->side = side;
-		ret->kind = side->last_packet_ms != 0 ? CTL_MEDIA_TIMEOUT : CTL_MEDIA_NONE_YET;
-	}
+	found = stream_event(session, now_ms, ret);
 	session_arm(sessions, session);
-	return side != NULL;
+	return found;
 }
 
 bool sessions_pop(struct sessions *sessions, uint64_t now_ms, struct session_event *ret)

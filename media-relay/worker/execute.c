@@ -271,8 +271,12 @@ static void apply(struct plan *plan)
 			stream_end(worker, stream);
 	}
 	session_set_lease(&worker->sessions, plan->session, LEASE_OWNED, worker->loop->now_ms);
-	session_set_timeouts(&worker->sessions, plan->session, plan->set->first_timeout_ms,
-			     plan->set->timeout_ms, worker->loop->now_ms);
+	session_set_limits(&worker->sessions, plan->session,
+			   &(struct session_limits){ .first_ms = plan->set->first_timeout_ms,
+						     .silence_ms = plan->set->timeout_ms,
+						     .hold_ms = plan->set->hold_timeout_ms,
+						     .one_way_ms = plan->set->one_way_ms },
+			   worker->loop->now_ms);
 }
 
 static uint32_t side_count(const struct session *session)

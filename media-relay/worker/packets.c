@@ -151,6 +151,19 @@ static void on_latched(struct worker *worker, const struct packet *packet)
 		tell_owner(worker, &event);
 }
 
+static void on_resumed(struct worker *worker, const struct packet *packet)
+{
+	struct side *side = packet->flow->side;
+	struct session_event event = { .session = side->stream->session,
+				       .side = side,
+				       .kind = CTL_MEDIA_RESUMED,
+				       .source = packet->source };
+
+	log_write(worker->options.log, LOG_LEVEL_INFO, EVENT_media_resumed,
+		  LOG_U("session", side->stream->session->id), LOG_U("side", side->number));
+	tell_owner(worker, &event);
+}
+
 /* A check, and what it changed. */
 static enum packet_verdict on_signal(struct worker *worker, struct packet *packet)
 {
@@ -192,6 +205,8 @@ void worker_on_datagram(void *owner, const struct io_datagram *datagram)
 	stats_add(stats->row, stats->bytes_in, datagram->len);
 	if (packet.latched)
 		on_latched(worker, &packet);
+	if (packet.resumed)
+		on_resumed(worker, &packet);
 	if (verdict == PACKET_SIGNAL)
 		verdict = on_signal(worker, &packet);
 	if (recorded)
@@ -229,6 +244,9 @@ static void log_event(struct worker *worker, const struct session_event *event)
 	} table[] = {
 		[CTL_MEDIA_NONE_YET] = { EVENT_media_timeout, "no_packet" },
 		[CTL_MEDIA_TIMEOUT] = { EVENT_media_timeout, "silence" },
+		[CTL_MEDIA_HOLD_TIMEOUT] = { EVENT_media_timeout, "hold" },
+		[CTL_MEDIA_ONE_WAY] = { EVENT_media_one_way, "silent" },
+		[CTL_MEDIA_RESUMED] = { EVENT_media_resumed, "kernel" },
 		[CTL_MEDIA_ICE_CONNECTED] = { EVENT_media_path, "nominated" },
 		[CTL_MEDIA_ICE_LOST] = { EVENT_media_path, "consent_expired" },
 		[CTL_MEDIA_SECURED] = { EVENT_media_security, "secured" },

@@ -72,7 +72,7 @@ static void take_from(struct worker *worker, struct way *way, uint32_t place)
 
 	if (!place_news(&worker->ways, place, &way->taken, &news))
 		return;
-	session_flow_take(way->flow, &news);
+	session_flow_take(&worker->sessions, way->flow, &news);
 	count_news(worker, &news);
 }
 
@@ -257,7 +257,9 @@ static void resting_end(struct worker *worker, struct resting *resting)
 	if (place_news(ways, resting->place, &resting->taken, &news)) {
 		count_news(worker, &news);
 		if (stream)
-			session_flow_take(&stream->sides[resting->side].flows[COMPONENT_RTP], &news);
+			session_flow_take(&worker->sessions,
+					  &stream->sides[resting->side].flows[COMPONENT_RTP],
+					  &news);
 	}
 	fast_place_give(ways->lane, resting->place);
 	list_remove(&resting->link);

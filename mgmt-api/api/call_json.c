@@ -51,11 +51,41 @@ static struct ctl_media_info joined(const struct ctl_media_info *media,
 	info.packets_lost = stats->packets_lost;
 	info.jitter_us = stats->jitter_us;
 	info.mos_x100 = stats->mos_x100;
+	info.packets_reordered = stats->packets_reordered;
+	info.packets_duplicated = stats->packets_duplicated;
+	info.round_trip_us = stats->round_trip_us;
+	info.reported = stats->reported;
+	info.reported_lost = stats->reported_lost;
+	info.reported_jitter_us = stats->reported_jitter_us;
 	info.way = stats->way;
 	info.suite = stats->suite;
 	info.packets_forged = stats->packets_forged;
 	info.packets_replayed = stats->packets_replayed;
 	return info;
+}
+
+/* What the peer says it got of what was sent to it. */
+static void put_reported(struct json_out *out, const struct ctl_media_info *media)
+{
+	if (!media->reported) {
+		json_put_null(out, "reported");
+		return;
+	}
+	json_open_object(out, "reported");
+	json_put_i64(out, "packets_lost", media->reported_lost);
+	json_put_fixed(out, "jitter_ms", media->reported_jitter_us, 3);
+	json_close_object(out);
+}
+
+static void put_quality(struct json_out *out, const struct ctl_media_info *media)
+{
+	json_put_u64(out, "packets_reordered", media->packets_reordered);
+	json_put_u64(out, "packets_duplicated", media->packets_duplicated);
+	if (media->round_trip_us == 0)
+		json_put_null(out, "round_trip_ms");
+	else
+		json_put_fixed(out, "round_trip_ms", media->round_trip_us, 3);
+	put_reported(out, media);
 }
 
 static void put_media(struct json_out *out, const struct ctl_media_info *media)
@@ -81,6 +111,7 @@ static void put_media(struct json_out *out, const struct ctl_media_info *media)
 		json_put_null(out, "mos");
 	else
 		json_put_fixed(out, "mos", media->mos_x100, 2);
+	put_quality(out, media);
 	json_close_object(out);
 }
 

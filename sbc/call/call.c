@@ -199,6 +199,14 @@ void calls_on_txn(struct calls *calls, const struct turn *turn, const struct eff
 		stray_2xx(call, turn, effect);
 		return;
 	}
+	if (purpose == TXN_FOR_PROBE) {
+		if (call && call->state == CALL_ANSWERED)
+			call_on_probe(call, turn, user->purpose >> 8,
+				      effect->kind == EFFECT_TXN_RESPONSE ?
+					      effect->txn.msg->status :
+					      code);
+		return;
+	}
 	if (purpose == TXN_FOR_INSIDE && call && call->state < CALL_ENDING) {
 		if (effect->kind == EFFECT_TXN_RESPONSE)
 			call_on_inside_response(call, turn, user->purpose >> 8, effect->txn.msg);
@@ -258,6 +266,9 @@ void calls_on_timer(struct calls *calls, const struct turn *turn, struct timer *
 			call_record(call, turn, NULL);
 		else
 			relay_failed(call, turn, 503, "relay_silent");
+		break;
+	case TIMER_PROBE:
+		call_probe_again(call, turn);
 		break;
 	case CALL_TIMER_COUNT:
 		break;
@@ -327,20 +338,6 @@ void calls_on_relay(struct calls *calls, const struct turn *turn, struct handle 
 	case PURPOSE_RESTORE:
 		break;
 	}
-}
-
-void calls_on_media_event(struct calls *calls, const struct turn *turn,
-			  const struct ctl_media_event *event)
-{
-	struct call *call = call_by_session(calls, event->session);
-
-	if (!call || call->state != CALL_ANSWERED)
-		return;
-	if (event->kind != CTL_MEDIA_TIMEOUT && event->kind != CTL_MEDIA_NONE_YET)
-		return;
-	call_terminate(call, turn, 2, 480, call_reason_make(turn, "Q.850", 102));
-	call_end(call, turn, "sbc", 200, "media_timeout",
-		 event->kind == CTL_MEDIA_TIMEOUT ? "media_timeout" : "no_media");
 }
 
 void calls_on_session_missing(struct calls *calls, const struct turn *turn, uint64_t session)

@@ -50,7 +50,7 @@ void calls_destroy(struct calls **calls);
 uint32_t calls_live(const struct calls *calls);
 /* INVITEs refused because the same request came by another path (RFC 3261 8.2.2.2), and so on. */
 struct calls_figures {
-	uint64_t merged, exhausted, leaks_blocked, strays, out_of_order;
+	uint64_t merged, exhausted, leaks_blocked, strays, out_of_order, one_way, media_timeouts;
 };
 const struct calls_figures *calls_figures(const struct calls *calls);
 

@@ -37,6 +37,7 @@ enum call_timer {
 	TIMER_PROVISIONAL, /* repeat the 1xx */
 	TIMER_RESEND_2XX,  /* 13.3.1.4 */
 	TIMER_RELAY,       /* the relay does not answer */
+	TIMER_PROBE,       /* media is still away: ask the peer again */
 	CALL_TIMER_COUNT,
 };
 
@@ -58,6 +59,7 @@ enum call_txn_purpose {
 	TXN_FOR_STRAY = 4,    /* an INVITE that was given up: CANCEL it, or ACK and BYE its 2xx */
 	TXN_FOR_STRAY_DONE = 5,
 	TXN_FOR_BYE = 6,        /* + leg << 8 */
+	TXN_FOR_PROBE = 7,      /* + leg << 8 */
 };
 
 /* How an offer/answer exchange stands. The initial INVITE is one, too. */
@@ -126,6 +128,8 @@ struct leg {
 	struct kept_text bye_type; /* of the body that its BYE carries */
 	struct kept_text bye_body;
 	bool bye_out;        /* and not answered: the peer's own BYE may cross it (15.1.1) */
+	uint8_t silent; /* enum ctl_media_event_kind of a timeout that holds; 0: none */
+	bool probe_out; /* an OPTIONS of ours is not answered */
 	bool no_update; /* its Allow was seen and does not name UPDATE (RFC 3311 5.1) */
 	struct slice new_target; /* Contact of an open re-INVITE, in force when it succeeds (RFC 6141) */
 	size_t new_target_room;
@@ -350,6 +354,10 @@ void call_on_inside(struct call *call, const struct turn *turn, unsigned leg,
 void call_on_inside_response(struct call *call, const struct turn *turn, unsigned slot,
 			     const struct sip_msg *msg);
 void call_inside_failed(struct call *call, const struct turn *turn, unsigned slot, uint16_t code);
+
+/* silence.c: what becomes of a call without media */
+void call_on_probe(struct call *call, const struct turn *turn, unsigned leg, uint16_t code);
+void call_probe_again(struct call *call, const struct turn *turn);
 
 /* stray.c */
 void stray_cancel(struct calls *calls, const struct turn *turn, struct handle invite_txn,

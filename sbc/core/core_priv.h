@@ -66,6 +66,8 @@ struct figures {
 	stats_id connections;
 	stats_id malformed;
 	stats_id leaks_blocked;
+	stats_id one_way;
+	stats_id media_timeouts;
 	stats_id retransmissions;
 	stats_id timeouts;
 	stats_id cdrs_written;

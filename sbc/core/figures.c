@@ -11,6 +11,10 @@
 
 const double figures_setup_bounds[FIGURES_SETUP_BOUNDS] = { 0.05, 0.1, 0.25, 0.5, 1, 2,
 							    3,	  5,   8,    13,  20 };
+/* What users are satisfied with, table B.1 of G.107, and what is heard at all. */
+static const double mos_bounds[] = { 2, 2.58, 3.1, 3.6, 4.03, 4.34 };
+static const double jitter_bounds[] = { 0.005, 0.01, 0.02, 0.04, 0.08, 0.16 };
+static const double loss_bounds[] = { 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2 };
 static const double duration_bounds[] = { 1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200 };
 
 static const char *const reject_names[REJECT_COUNT] = {
@@ -78,6 +82,10 @@ void figures_init(struct core *core)
 		    "messages that could not be parsed"),
 		ROW(leaks_blocked, STATS_COUNTER, "sbc_leaks_blocked_total",
 		    "messages held back because they would have shown the other side"),
+		ROW(one_way, STATS_COUNTER, "sbc_media_one_way_total",
+		    "sides that fell silent while the other one spoke"),
+		ROW(media_timeouts, STATS_COUNTER, "sbc_media_timeouts_total",
+		    "silences that reached the trunk's limit"),
 		ROW(retransmissions, STATS_COUNTER, "sbc_sip_retransmissions_total",
 		    "messages that were sent again"),
 		ROW(timeouts, STATS_COUNTER, "sbc_sip_transaction_timeouts_total",
@@ -116,6 +124,9 @@ void figures_tick(struct loop *loop, void *owner)
 	stats_set(worker->row, figures->connections, edge_connections(worker->edge));
 	stats_set(worker->row, figures->leaks_blocked,
 		  calls_figures(worker->calls)->leaks_blocked);
+	stats_set(worker->row, figures->one_way, calls_figures(worker->calls)->one_way);
+	stats_set(worker->row, figures->media_timeouts,
+		  calls_figures(worker->calls)->media_timeouts);
 	stats_set(worker->row, figures->retransmissions, txns->sent_again);
 	stats_set(worker->row, figures->timeouts, txns->timeouts + txns->ack_timeouts);
 	stats_set(worker->row, figures->cdrs_written, journal_figures(worker->journal)->written);
@@ -135,6 +146,9 @@ struct trunk_figures {
 	stats_id answered;
 	stats_id setup_seconds;
 	stats_id duration_seconds;
+	stats_id mos; /* the trunk's, one set for both directions; 0: no media yet */
+	stats_id jitter_seconds;
+	stats_id loss_ratio;
 };
 
 static struct trunk_figures *trunk_figures(struct worker *worker, struct slice name,
@@ -205,6 +219,54 @@ static stats_id result_series(struct worker *worker, struct slice result)
 	return series;
 }
 
+static void quality_series(struct worker *worker, struct slice name, struct trunk_figures *trunk)
+{
+	struct stats *stats = worker->core->stats;
+	char labels[STATS_LABELS_BYTES];
+
+	if (trunk->mos)
+		return;
+	snprintf(labels, sizeof(labels), "trunk=\"%.*s\"", SLICE_ARG(name));
+	trunk->mos = stats_histogram(stats, "sbc_stream_mos", labels,
+				     "estimated opinion (G.107) of what the trunk sent", mos_bounds,
+				     array_size(mos_bounds));
+	trunk->jitter_seconds = stats_histogram(stats, "sbc_stream_jitter_seconds", labels,
+						"jitter of what the trunk sent", jitter_bounds,
+						array_size(jitter_bounds));
+	trunk->loss_ratio = stats_histogram(stats, "sbc_stream_loss_ratio", labels,
+					    "lost of what the trunk sent, 0 to 1", loss_bounds,
+					    array_size(loss_bounds));
+}
+
+/* A stream of a finished call, as it came from the trunk. */
+static void observe_stream(struct worker *worker, struct trunk_figures *trunk,
+			   const struct ctl_media_info *media)
+{
+	double lost = media->packets_lost > 0 ? (double)media->packets_lost : 0;
+
+	if (media->mos_x100 > 0)
+		stats_observe(worker->row, trunk->mos, mos_bounds, array_size(mos_bounds),
+			      media->mos_x100 / 100.0);
+	stats_observe(worker->row, trunk->jitter_seconds, jitter_bounds,
+		      array_size(jitter_bounds), media->jitter_us / 1e6);
+	stats_observe(worker->row, trunk->loss_ratio, loss_bounds, array_size(loss_bounds),
+		      lost / (lost + (double)media->packets_received));
+}
+
+static void record_quality(struct worker *worker, const struct ctl_call_info *info, uint32_t leg,
+			   struct trunk_figures *trunk)
+{
+	for (uint32_t i = 0; i < info->media_count; i++) {
+		const struct ctl_media_info *media = &info->media[i];
+
+		if (media->side != leg || media->packets_received == 0 ||
+		    !slice_eq(media->kind, SLICE("audio")))
+			continue;
+		quality_series(worker, info->legs[leg].trunk, trunk);
+		observe_stream(worker, trunk, media);
+	}
+}
+
 void figures_record(struct worker *worker, const struct ctl_call_info *info)
 {
 	static const char *const directions[2] = { "in", "out" };
@@ -221,6 +283,7 @@ void figures_record(struct worker *worker, const struct ctl_call_info *info)
 			stats_observe(worker->row, trunk->duration_seconds, duration_bounds,
 				      array_size(duration_bounds), (double)info->duration_ms / 1000.0);
 		}
+		record_quality(worker, info, leg, trunk);
 		if (info->ring_ms)
 			stats_observe(worker->row, trunk->setup_seconds, figures_setup_bounds,
 				      FIGURES_SETUP_BOUNDS, info->ring_ms / 1000.0);

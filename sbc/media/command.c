@@ -212,6 +212,8 @@ static void fill_timeouts(const struct media *media, const struct media_terms *t
 		return;
 	set->first_timeout_ms = shorter(a->first_timeout_ms, b->first_timeout_ms);
 	set->timeout_ms = shorter(a->timeout_ms, b->timeout_ms);
+	set->hold_timeout_ms = shorter(a->hold_timeout_ms, b->hold_timeout_ms);
+	set->one_way_ms = shorter(a->one_way_ms, b->one_way_ms);
 }
 
 static bool wanted(const struct media *media, const struct media_terms *terms, unsigned i,

@@ -79,8 +79,14 @@ void media_add_stats(struct ctl_media_info *infos, uint32_t count,
 			infos[i].packets_lost = from->packets_lost;
 			infos[i].jitter_us = from->jitter_us;
 			infos[i].mos_x100 = from->mos_x100;
+			infos[i].packets_reordered = from->packets_reordered;
+			infos[i].packets_duplicated = from->packets_duplicated;
 			infos[i].packets_forged = from->packets_forged;
 			infos[i].packets_replayed = from->packets_replayed;
+			infos[i].round_trip_us = from->round_trip_us;
+			infos[i].reported = from->reported;
+			infos[i].reported_lost = from->reported_lost;
+			infos[i].reported_jitter_us = from->reported_jitter_us;
 			infos[i].way = from->way;
 			infos[i].suite = from->suite;
 		}

@@ -41,6 +41,8 @@ struct media_side {              /* what a trunk and a realm say of one side */
 	struct ip_addr signalling_ip;
 	uint32_t first_timeout_ms;
 	uint32_t timeout_ms;
+	uint32_t hold_timeout_ms;
+	uint32_t one_way_ms;
 	enum conf_srtp srtp;
 	const enum conf_keying *keying; /* accepted; the first that may be used is offered */
 	size_t keying_count;

@@ -402,6 +402,17 @@ void border_relay_up(struct border *border, bool forgets)
 	free(owned);
 }
 
+void border_media_event(struct border *border, uint8_t side, enum ctl_media_event_kind kind)
+{
+	struct ctl_media_event event = { .side = side, .kind = (uint8_t)kind };
+	struct turn turn = turn_begin(border);
+
+	for (uint32_t i = 0; i < SESSIONS_MAX && event.session == 0; i++)
+		event.session = border->sessions[i].id;
+	calls_on_media_event(border->calls, &turn, &event);
+	turn_end(border);
+}
+
 bool border_media_timeout(struct border *border)
 {
 	uint32_t start = rand_below(&border->dice, SESSIONS_MAX);

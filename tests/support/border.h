@@ -42,6 +42,8 @@ void border_tick(struct border *border, uint64_t now_ms);
 void border_relay_down(struct border *border);
 void border_relay_up(struct border *border, bool forgets);
 /* A media timeout of one of the live sessions, drawn. False: there is none. */
+/* What the relay tells of a side of the only session. */
+void border_media_event(struct border *border, uint8_t side, enum ctl_media_event_kind kind);
 bool border_media_timeout(struct border *border);
 /* DTLS of the first live session failed. */
 void border_security_failed(struct border *border, enum ctl_security_failure failure);

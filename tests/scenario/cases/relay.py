@@ -219,6 +219,37 @@ def media_timeout(t):
     check(cdr["ended_by"] not in ("caller", "callee"), f"ended_by {cdr['ended_by']}")
 
 
+@case("a timeout may be ignored, or ask the peer first; one-way media is counted")
+def media_timeout_policy(t):
+    def change(document):
+        pbx, carrier = document["provisioning"]["trunks"]
+        pbx["media"] = {"timeout_s": 2, "timeout_action": "ignore", "one_way_s": 1}
+        carrier["media"] = {"timeout_s": 2, "timeout_action": "probe"}
+    sbc = t.sbc(change)
+    pbx, carrier = t.peers()
+    near, far = t.media(pbx.ip, 14000), t.media(carrier.ip, 16000)
+    caller, callee = establish(t, pbx, carrier, t.slot.inside)
+    to_near, to_far = sdp.Session(caller.answer.body).target, sdp.Session(callee.invite.body).target
+    exchange(near, to_near, far)
+    exchange(far, to_far, near)
+    near.send(to_near, 60, 0.025)  # the carrier's side falls silent, the PBX goes on
+    asked = callee.take_request("OPTIONS")
+    callee.reply(200, request=asked)
+    eventually(lambda: sbc.metrics()["sbc_media_one_way_total"] == 1, "one-way media is counted")
+    time.sleep(2.5)  # the PBX's silence is ignored
+    equal(len(sbc.calls()), 1, "live calls")
+    hang_up(caller, callee)
+    cdr, = sbc.wait_cdrs(1)
+    stream = next(m for m in cdr["media"] if m["side"] == 0)
+    equal((stream["packets_lost"], stream["packets_reordered"], stream["packets_duplicated"],
+           stream["reported"], stream["way"] in ("socket", "xdp_socket", "kernel")),
+          (0, 0, 0, None, True), "figures")
+    check(3.5 < stream["mos"] < 4.5, f"mos {stream['mos']}")
+    found = sbc.metrics()
+    for name in ("mos", "jitter_seconds", "loss_ratio"):
+        equal(found[f'sbc_stream_{name}_count{{trunk="pbx"}}'], 1, name)
+
+
 @case("codecs of a trunk: others are not offered to it")
 def codecs(t):
     def change(document):

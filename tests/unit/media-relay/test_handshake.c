@@ -86,7 +86,7 @@ static void tell(struct fixture *f, unsigned number, struct ctl_stream_set set)
 	side_set(side, &set, first ? &ports : NULL, f->now_ms);
 	assert_int_equal(session_secure(side, &set, f->now_ms), OK);
 	session_set_channel(&f->sessions, side, &set, f->now_ms);
-	session_set_timeouts(&f->sessions, f->session, 0, 0, f->now_ms);
+	session_set_limits(&f->sessions, f->session, &(struct session_limits){ 0 }, f->now_ms);
 }
 
 struct told {

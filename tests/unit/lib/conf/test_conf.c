@@ -367,6 +367,11 @@ static void media_defaults(void **state)
 	assert_int_equal(trunk->srtp_suite_count, array_size(suites));
 	assert_memory_equal(trunk->srtp_suites, suites, sizeof(suites));
 	assert_false(trunk->sdes_trusted);
+	assert_int_equal(trunk->media_timeout_s, 60);
+	assert_int_equal(trunk->media_first_timeout_s, 60);
+	assert_int_equal(trunk->media_hold_timeout_s, 0);
+	assert_int_equal(trunk->media_one_way_s, 10);
+	assert_int_equal(trunk->media_timeout_action, CONF_TIMEOUT_BYE);
 	assert_int_equal(trunk->ice, CONF_ICE_OFF);
 	assert_int_equal(trunk->rtcp_mux, CONF_RTCP_MUX_OFF);
 	assert_false(trunk->feedback);

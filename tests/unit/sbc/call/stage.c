@@ -21,6 +21,7 @@ static const char provisioning[] =
 	"{\"name\":\"vague\",\"realm\":\"outside\",\"media\":{\"srtp\":\"required\","
 	"\"keying\":[\"sdes\"]},\"gateways\":[{\"uri\":\"sip:vague.example\"}]},"
 	"{\"name\":\"carrier\",\"realm\":\"outside\",\"timers\":{\"ring_s\":70},"
+	"\"media\":{\"timeout_action\":\"probe\",\"timeout_s\":30},"
 	"\"bodies\":[\"application/PIDF+xml\",\"application/isup\",\"application/qsig\"],\"gateways\":["
 	"{\"uri\":\"sip:198.51.100.20:5060\",\"priority\":1},"
 	"{\"uri\":\"sip:198.51.100.21:5060\",\"priority\":2}]}],"

@@ -144,7 +144,7 @@ int fast_program_fd(const struct fastpath *fastpath, enum fast_mode mode)
 static enum err attach_one(const struct fastpath *fastpath, enum fast_mode mode,
 			   struct fast_interface *interface)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, options);
+	struct bpf_link_create_opts options = { .sz = sizeof(options) };
 	enum bpf_attach_type type = BPF_XDP;
 
 	if (mode == FAST_TC)

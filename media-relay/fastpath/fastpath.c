@@ -33,7 +33,8 @@ static const char *mode_name(enum fast_mode mode)
 
 enum err fast_load(struct fastpath *fastpath)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "sbc_relay");
+	struct bpf_object_open_opts options = { .sz = sizeof(options),
+						.object_name = "sbc_relay" };
 	struct bpf_map *flows, *counts;
 
 	fastpath->object =

@@ -360,6 +360,8 @@ static void on_overflow(struct fast_lane *lane)
 static void on_readable(struct loop *loop, void *owner, uint32_t events)
 {
 	struct fast_lane *lane = owner;
+	const struct nlmsghdr *head = NULL;
+	size_t left;
 	_Alignas(struct nlmsghdr) char buffer[NETLINK_BUFFER_BYTES];
 	struct sockaddr_nl from;
 	socklen_t from_len = sizeof(from);
@@ -375,8 +377,8 @@ static void on_readable(struct loop *loop, void *owner, uint32_t events)
 	}
 	if (from.nl_pid != 0) /* not the kernel */
 		return;
-	for (const struct nlmsghdr *head = (const struct nlmsghdr *)(const void *)buffer;
-	     NLMSG_OK(head, (size_t)len); head = NLMSG_NEXT(head, len))
+	left = (size_t)len;
+	while ((head = netlink_next(buffer, head, &left)))
 		on_event(lane, head);
 }
 

@@ -83,6 +83,29 @@ static void question_put_ip(struct question *question, uint16_t type, const stru
 
 /* ---- reading ---- */
 
+static const void *body_of(const struct nlmsghdr *head)
+{
+	return (const char *)head + sizeof(*head);
+}
+
+const struct nlmsghdr *netlink_next(const void *bytes, const struct nlmsghdr *head, size_t *len)
+{
+	const char *at = bytes;
+
+	if (head) {
+		size_t size = ALIGN_4(head->nlmsg_len);
+
+		if (size >= *len)
+			return NULL;
+		at = (const char *)head + size;
+		*len -= size;
+	}
+	head = (const struct nlmsghdr *)(const void *)at;
+	if (*len < sizeof(*head) || head->nlmsg_len < sizeof(*head) || head->nlmsg_len > *len)
+		return NULL;
+	return head;
+}
+
 /* The body of the only answer, of at least body_len bytes. */
 static enum err ask(struct netlink *netlink, struct question *question, uint16_t type,
 		    size_t body_len, struct answer *answer, const void **ret_body)
@@ -104,12 +127,12 @@ static enum err ask(struct netlink *netlink, struct question *question, uint16_t
 	if (head->nlmsg_type == NLMSG_ERROR && head->nlmsg_len >= MESSAGE_BYTES(sizeof(int))) {
 		int error;
 
-		memcpy(&error, NLMSG_DATA(head), sizeof(error));
+		memcpy(&error, body_of(head), sizeof(error));
 		return error == 0 ? ERR_SYNTAX : (enum err)error;
 	}
 	if (head->nlmsg_type != type || head->nlmsg_len < MESSAGE_BYTES(body_len))
 		return ERR_SYNTAX;
-	*ret_body = NLMSG_DATA(head);
+	*ret_body = body_of(head);
 	return OK;
 }
 
@@ -200,7 +223,7 @@ enum err netlink_neighbour_event(const struct nlmsghdr *head, uint32_t *ret_ifin
 				 struct ip_addr *ret_ip, unsigned char ret_mac[MAC_BYTES],
 				 bool *ret_known)
 {
-	const struct ndmsg *neighbour = NLMSG_DATA(head);
+	const struct ndmsg *neighbour = body_of(head);
 	const void *ip, *mac;
 
 	if ((head->nlmsg_type != RTM_NEWNEIGH && head->nlmsg_type != RTM_DELNEIGH) ||
@@ -249,7 +272,7 @@ enum err netlink_neighbour(struct netlink *netlink, uint32_t ifindex, const stru
 enum err netlink_link_event(const struct nlmsghdr *head, uint32_t ifindex,
 			    unsigned char ret_mac[MAC_BYTES], uint32_t *ret_mtu)
 {
-	const struct ifinfomsg *device = NLMSG_DATA(head);
+	const struct ifinfomsg *device = body_of(head);
 	const void *mac, *mtu;
 
 	if (head->nlmsg_type != RTM_NEWLINK || head->nlmsg_len < MESSAGE_BYTES(sizeof(*device)) ||

@@ -36,6 +36,10 @@ must_use enum err netlink_xdp_features(uint32_t ifindex, uint64_t *ret);
 
 #define XDP_FEATURE_REDIRECT_TARGET 4u /* NETDEV_XDP_ACT_NDO_XMIT */
 
+/* The message behind this one among *len bytes, or NULL; *len is what is left from there on. The first:
+ * head NULL. */
+const struct nlmsghdr *netlink_next(const void *bytes, const struct nlmsghdr *head, size_t *len);
+
 /* A neighbour event; *ret_known: it has a MAC that can be used. ERR_UNSUPPORTED: about something
  * else. */
 must_use enum err netlink_neighbour_event(const struct nlmsghdr *head, uint32_t *ret_ifindex,

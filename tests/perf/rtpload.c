@@ -30,7 +30,7 @@ struct load {
 	unsigned char mac[6], relay_mac[6];
 };
 
-static void die(const char *what)
+__attribute__((noreturn)) static void die(const char *what)
 {
 	fprintf(stderr, "rtpload: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -116,7 +116,8 @@ static int program_fd(const struct load *load, const char *name)
 
 static void open_interface(struct load *load, const char *object, const char *interface)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
+	struct bpf_link_create_opts options = { .sz = sizeof(options),
+						.flags = XDP_FLAGS_DRV_MODE };
 	struct ifreq request = { .ifr_flags = 0 };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
@@ -142,10 +143,14 @@ static void run(struct load *load, double seconds, double rate, unsigned clump)
 {
 	unsigned char frame[LOAD_FRAME_BYTES] = { 0 };
 	struct xdp_md context = { .data_end = sizeof(frame), .ingress_ifindex = load->state.ifindex };
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
-		    .ctx_in = &context, .ctx_size_in = sizeof(context),
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = clump,
-		    .repeat = (int)(rate * seconds));
+	struct bpf_test_run_opts options = { .sz = sizeof(options),
+					     .data_in = frame,
+					     .data_size_in = sizeof(frame),
+					     .ctx_in = &context,
+					     .ctx_size_in = sizeof(context),
+					     .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+					     .batch_size = clump,
+					     .repeat = (int)(rate * seconds) };
 	const struct timespec rest = { .tv_nsec = 200000000 };
 	uint32_t zero = 0;
 

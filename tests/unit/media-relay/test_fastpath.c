@@ -204,9 +204,12 @@ static void put_flow(struct kernel *kernel, const char *const ips[4])
 static int run(const struct kernel *kernel, enum fast_mode mode, const struct frame *in,
 	       struct frame *out)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in->bytes,
-		    .data_size_in = (uint32_t)in->len, .data_out = out->bytes,
-		    .data_size_out = sizeof(out->bytes), .repeat = 1);
+	struct bpf_test_run_opts options = { .sz = sizeof(options),
+					     .data_in = in->bytes,
+					     .data_size_in = (uint32_t)in->len,
+					     .data_out = out->bytes,
+					     .data_size_out = sizeof(out->bytes),
+					     .repeat = 1 };
 
 	assert_int_equal(
 		bpf_prog_test_run_opts(fast_program_fd(&kernel->fastpath, mode), &options), 0);

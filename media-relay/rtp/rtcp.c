@@ -65,6 +65,63 @@ bool rtcp_report(const struct rtcp_part *part, unsigned i, struct rtcp_report *r
 	return true;
 }
 
+/* splitmix64: the letters need not be secret, only not the sender's. */
+static void fill(unsigned char *text, size_t len, uint64_t seed)
+{
+	for (size_t i = 0; i < len; i++) {
+		uint64_t z = seed + (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+		z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+		z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+		text[i] = (unsigned char)('a' + (z >> 32) % 26);
+	}
+}
+
+/* Chunks of an SSRC and items, each ended by zeros up to the next word. An item that runs over the
+ * part's end is filled as far as there is something. */
+static void scrub_description(unsigned char *bytes, size_t len, uint64_t seed)
+{
+	size_t at = PART_HEADER_BYTES;
+
+	while (at + 4 < len) {
+		at += 4;
+		while (at + 1 < len && bytes[at] != 0) {
+			size_t text = bytes[at + 1];
+
+			if (text > len - at - 2)
+				text = len - at - 2;
+			fill(bytes + at + 2, text, seed + bytes[at]);
+			at += 2 + text;
+		}
+		at = (at & ~(size_t)3) + 4;
+	}
+}
+
+/* 6.6: the sources, then a length and the reason. */
+static void scrub_bye(unsigned char *bytes, size_t len, unsigned count, uint64_t seed)
+{
+	size_t at = PART_HEADER_BYTES + 4u * (size_t)count;
+
+	if (at + 1 < len)
+		fill(bytes + at + 1, bytes[at] < len - at - 1 ? bytes[at] : len - at - 1, seed);
+}
+
+void rtcp_scrub(unsigned char *bytes, size_t len, uint64_t seed)
+{
+	const unsigned char *left = bytes;
+	size_t left_len = len;
+	struct rtcp_part part;
+
+	while (rtcp_next(&left, &left_len, &part)) {
+		unsigned char *p = bytes + (part.bytes - bytes);
+
+		if (part.type == RTCP_SDES)
+			scrub_description(p, part.len, seed);
+		else if (part.type == RTCP_BYE)
+			scrub_bye(p, part.len, part.count, seed);
+	}
+}
+
 void rtcp_peer_sent(struct rtcp_peer *peer, uint32_t ntp_middle, uint64_t now_us)
 {
 	peer->sent[peer->sent_at % RTCP_SENT_MAX].ntp_middle = ntp_middle;

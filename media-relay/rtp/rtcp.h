@@ -45,6 +45,11 @@ struct rtcp_report { /* RFC 3550 6.4.1 */
 /* Report number `i` of an SR or RR; false: it has no such. */
 bool rtcp_report(const struct rtcp_part *part, unsigned i, struct rtcp_report *ret);
 
+/* Takes out, in place, the words with which a sender names himself: every SDES item (user and host
+ * name, address, tool: RFC 3550 6.5) and BYE's reason become letters that `seed` makes, as long as
+ * before, so that nothing moves. The same seed gives the same CNAME. */
+void rtcp_scrub(unsigned char *bytes, size_t len, uint64_t seed);
+
 /* ---- what a peer's reports say ---- */
 
 /* Of one peer. Zeroed: nothing yet. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The stages of one packet: classify, open (SRTP), learn, count, find the way out, seal (SRTP).
+ * The stages of one packet: classify, open (SRTP), learn, count, find the way out, rewrite, seal (SRTP).
  * Nothing here allocates, and nothing a packet says is believed before `open` and `learn`. */
 #include "media-relay/session/session_priv.h"
 
@@ -164,6 +164,34 @@ static enum packet_verdict stage_way_out(struct packet *packet)
 	return PACKET_FORWARD;
 }
 
+static void map_payload(const struct side *side, struct packet *packet)
+{
+	for (unsigned i = 0; i < side->payload_count; i++) {
+		const struct ctl_relay_payload *it = &side->payloads[i];
+
+		if (it->payload_type != packet->header.payload_type)
+			continue;
+		if (it->out & CTL_PAYLOAD_OUT)
+			packet->bytes[1] = (packet->bytes[1] & 0x80u) | (it->out & 0x7fu);
+		return;
+	}
+}
+
+/* What leaves in other words than it came: the other side's payload numbers, and nobody's names. */
+static enum packet_verdict stage_rewrite(struct packet *packet)
+{
+	const struct side *side = packet->flow->side;
+
+	if (passes_through(side))
+		return PACKET_FORWARD;
+	if (packet->kind == RTP_MEDIA)
+		map_payload(side, packet);
+	else
+		rtcp_scrub(packet->bytes, packet->len,
+			   2 * side->stream->session->id + side->number);
+	return PACKET_FORWARD;
+}
+
 static enum packet_verdict stage_seal(struct packet *packet)
 {
 	struct srtp *srtp = flow_srtp(packet->out);
@@ -193,7 +221,8 @@ enum packet_verdict session_packet(struct packet *packet)
 {
 	static stage_fn *const stages[] = {
 		stage_classify, stage_open,    stage_direction, stage_learn,     stage_police,
-		stage_count,    stage_copy,    stage_way_out,   stage_seal,      stage_count_out,
+		stage_count,    stage_copy,    stage_way_out,   stage_rewrite,   stage_seal,
+		stage_count_out,
 	};
 
 	packet->arrived_len = packet->len;

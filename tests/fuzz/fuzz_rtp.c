@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Datagrams at a media port: classification and arithmetic, whatever the bytes say. */
+#include <string.h>
+
 #include "lib/base/ensure.h"
 #include "media-relay/rtp/rtp.h"
 
@@ -12,6 +14,7 @@ static void read_reports(const uint8_t *bytes, size_t len)
 	struct rtcp_part part;
 	uint32_t ntp_middle;
 	size_t whole = 0;
+	uint8_t copy[4096];
 
 	for (size_t left = len; rtcp_next(&bytes, &left, &part); whole += part.len) {
 		if (rtcp_sender_time(&part, &ntp_middle))
@@ -20,6 +23,11 @@ static void read_reports(const uint8_t *bytes, size_t len)
 			rtcp_peer_report(&peer, &report, 8000, 40000000);
 	}
 	ensure(whole == len); /* rtp_classify said so */
+	memcpy(copy, bytes - len, len < sizeof(copy) ? len : sizeof(copy));
+	if (len <= sizeof(copy)) {
+		rtcp_scrub(copy, len, 7);
+		ensure(len == 0 || copy[0] == (bytes - len)[0]);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -92,6 +92,8 @@ def media(t):
     near.rtcp.sendto(report, (to_near[0], to_near[1] + 1))
     got = far.receive_rtcp()
     check(got, "no RTCP arrived")
+    equal((got[0][0][:-12], len(got[0][0]), b"peer" in got[0][0]), (report[:-12], len(report), False),
+          "the report, without the sender's name")
     equal(got[0][1][:2], (to_far[0], to_far[1] + 1), "where RTCP comes from")
 
     def figures():

@@ -121,6 +121,51 @@ static void round_trips(void **state)
 	assert_true(peer.reported_jitter_us == UINT32_MAX);
 }
 
+/* Nothing but the words changes, and they are the same the next time. */
+static void scrubbed(void **state)
+{
+	static const unsigned char two_chunks[] = {
+		0x82, 202, 0, 7, 0, 0, 0, 7, 1, 3, 'a', '@', 'b', 6, 1, 'T', 0, 0, 0, 0,
+		0, 0, 0, 8, 1, 4, 'h', 'o', 's', 't', 0, 0, 0x81, 203, 0, 3, 0, 0, 0, 7, 5, 'w', 'h', 'y',
+		'!', '?', 0, 0,
+	};
+	static const unsigned char is_text[sizeof(two_chunks)] = {
+		[10] = 1, [11] = 1, [12] = 1, [15] = 1, [26] = 1, [27] = 1, [28] = 1, [29] = 1,
+		[41] = 1, [42] = 1, [43] = 1, [44] = 1, [45] = 1,
+	};
+	unsigned char once[sizeof(two_chunks)], twice[sizeof(two_chunks)];
+
+	(void)state;
+	memcpy(once, two_chunks, sizeof(once));
+	memcpy(twice, two_chunks, sizeof(twice));
+	rtcp_scrub(once, sizeof(once), 77);
+	rtcp_scrub(twice, sizeof(twice), 77);
+	assert_memory_equal(once, twice, sizeof(once));
+	for (size_t i = 0; i < sizeof(once); i++)
+		if (is_text[i])
+			assert_in_range(once[i], 'a', 'z');
+		else
+			assert_int_equal(once[i], two_chunks[i]);
+	assert_memory_not_equal(once + 26, two_chunks + 26, 4);
+	assert_memory_equal(once + 10, once + 26, 3); /* one CNAME for the peer, whatever the SSRC */
+	rtcp_scrub(twice, sizeof(twice), 78);
+	assert_memory_not_equal(once + 26, twice + 26, 4);
+}
+
+/* Lengths inside lead over the end; the sanitizer watches. */
+static void scrubbed_within_bounds(void **state)
+{
+	unsigned char item[] = { 0x81, 202, 0, 2, 0, 0, 0, 7, 1, 255, 'x', 'y', 0x81, 201, 0, 0 };
+	unsigned char reason[] = { 0x80, 203, 0, 0, 0x9f, 203, 0, 1, 0, 0, 0, 7 };
+
+	(void)state;
+	rtcp_scrub(item, sizeof(item), 1);
+	assert_int_equal(item[12], 0x81);
+	assert_in_range(item[10], 'a', 'z');
+	rtcp_scrub(reason, sizeof(reason), 1);
+	assert_int_equal(reason[11], 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +173,8 @@ int main(void)
 		cmocka_unit_test(too_short),
 		cmocka_unit_test(figure_2),
 		cmocka_unit_test(round_trips),
+		cmocka_unit_test(scrubbed),
+		cmocka_unit_test(scrubbed_within_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

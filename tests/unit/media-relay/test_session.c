@@ -606,6 +606,32 @@ static void reports_are_kept_apart(void **state)
 	assert_int_equal(stats.packets_lost, 0);
 }
 
+/* Each side sees the numbers that it announced. */
+static void payload_numbers_are_mapped(void **state)
+{
+	struct ctl_relay_payload payloads[] = {
+		{ .payload_type = 96, .clock_hz = 8000, .out = CTL_PAYLOAD_OUT | 111 },
+		{ .payload_type = 101, .clock_hz = 8000, .out = CTL_PAYLOAD_OUT | 0 },
+		{ .payload_type = 8, .clock_hz = 8000 },
+	};
+	static const unsigned char table[][2] = { { 96, 111 }, { 0x80 | 96, 0x80 | 111 },
+						  { 101, 0 }, { 8, 8 }, { 97, 97 } };
+	unsigned char bytes[172] = { 0x80 };
+	struct fixture *f = *state;
+
+	tell(f, 0, (struct ctl_stream_set){ .remote_rtp = at(ME), .payloads = payloads,
+					    .payloads_count = 3 });
+	for (size_t i = 0; i < array_size(table); i++) {
+		struct packet packet = { .flow = &f->stream->sides[0].flows[COMPONENT_RTP],
+					 .bytes = bytes, .len = sizeof(bytes), .source = at(ME) };
+
+		bytes[1] = table[i][0];
+		bytes[3]++;
+		assert_int_equal(session_packet(&packet), PACKET_FORWARD);
+		assert_int_equal(bytes[1], table[i][1]);
+	}
+}
+
 /* The same loss is worse for a codec that bears it less. */
 static void opinion_by_codec(void **state)
 {
@@ -764,6 +790,7 @@ int main(void)
 			a_restart_forgets_who_was_learned_for_another_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_restart_goes_on_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(reports_are_kept_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(payload_numbers_are_mapped, setup, teardown),
 		cmocka_unit_test_setup_teardown(opinion_by_codec, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flood_is_let_through_at_the_rate, setup, teardown),
 	};

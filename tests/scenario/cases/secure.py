@@ -29,17 +29,19 @@ def world(t, near, far, **more):
 def talk(t, near, far, ice=False):
     """The caller is `near`, inside."""
     more = {"ice": "lite", "rtcp_mux": "optional"} if ice else {}
+    seconds = 12 if ice else 9
     sbc, ports = world(t, POLICY[near], POLICY[far], **more)
-    callee = t.own(Baresip(t.folder, "bob", ports["carrier"], t.slot.port(20), 1000, 14, secure=far,
+    callee = t.own(Baresip(t.folder, "bob", ports["carrier"], t.slot.port(20), 1000, seconds + 5,
+                           secure=far,
                            ice=ice))
     t.wait_bound("127.0.0.1", ports["carrier"], True)
-    caller = t.own(Baresip(t.folder, "alice", ports["pbx"], t.slot.port(30), 440, 9,
+    caller = t.own(Baresip(t.folder, "alice", ports["pbx"], t.slot.port(30), 440, seconds,
                            f"sip:bob@{t.slot.inside}", secure=near, ice=ice))
     call = eventually(lambda: next((c for c in sbc.calls() if c["state"] == "answered"), None),
                       "an answered call", 9)
     sides = eventually(
         lambda: (lambda c: c if all(s["packets_received"] > 50 for s in c["media"]) else None)(
-            sbc.rest("GET", f"/calls/{call['id']}")), "figures that grow", 8)["media"]
+            sbc.rest("GET", f"/calls/{call['id']}")), "figures that grow", seconds - 1)["media"]
     for side, phone in zip(sides, (near, far)):
         equal(side["srtp"] == "none", phone is None, f"side {side['side']} plain: {side['srtp']}")
     check("inline" not in str(sides), "a key in the API")
@@ -49,7 +51,9 @@ def talk(t, near, far, ice=False):
     check_tone(callee, 440, (1000,))
     record, = sbc.wait_cdrs(1)
     equal([side["srtp"] for side in record["media"]], [side["srtp"] for side in sides], "CDR's suites")
-    equal(sum(side.get("packets_forged", 0) for side in record["media"]), 0, "packets that did not fit")
+    # baresip says two things in the clear whatever was agreed: an RTCP APP at the start, a BYE at the end.
+    check(all(side["packets_forged"] <= (2 if phone else 0)
+              for side, phone in zip(record["media"], (near, far))), f"forged packets: {record['media']}")
     for name in ("sbcd", "media-relayd", "mgmt-apid"):
         check("inline:" not in sbc.children[name].output(), f"a key in the log of {name}")
 

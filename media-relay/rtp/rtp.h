@@ -18,6 +18,7 @@
 enum rtp_kind {
 	RTP_MEDIA,
 	RTP_CONTROL,   /* RTCP */
+	RTP_RAW,       /* by agreement no RTP (UDPTL); nothing is read of it */
 	RTP_STUN,
 	RTP_DTLS,
 	RTP_EMPTY,     /* a datagram of no bytes */

@@ -5,6 +5,7 @@
 
 #include "lib/base/ensure.h"
 
+#define VIDEO_CLOCK_HZ 90000u /* RFC 3551 5 */
 #define ASSUMED_ROUND_TRIP_US 10000u /* between us and a peer that sends no RTCP */
 
 void report_read(const struct packet *packet)
@@ -56,6 +57,8 @@ static uint16_t side_mos_x100(const struct side *side)
 		.delay_ms = (double)ways_us / 2 / 1000,
 	};
 
+	if (side->source.clock_hz == VIDEO_CLOCK_HZ)
+		return 0; /* G.107 is about speech */
 	return expected == 0 ? 0 : rtp_mos_x100(rtp_rating(&quality));
 }
 

@@ -63,6 +63,7 @@ struct side {
 	struct side *other;
 	uint8_t number; /* 0 or 1 */
 	bool rtcp_mux;
+	bool raw; /* no RTP: any datagram of the right source passes */
 	bool plain; /* RTP without SRTP, DTLS or ICE */
 	bool secured; /* told to be SRTP: nothing plain passes, with keys or (as yet) without */
 	bool pass;    /* told to leave the keys alone; in force when both sides are */

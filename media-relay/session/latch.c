@@ -71,6 +71,13 @@ void latch_lock(struct flow *flow, const struct endpoint *source)
 	flow->target = *source;
 }
 
+/* A datagram that nothing is read of proves only where it comes from. */
+static bool raw_counts(struct flow *flow, const struct packet *packet)
+{
+	return candidate_count(candidate_for(&flow->latch, &packet->source), 0, true,
+			       LATCH_PACKETS);
+}
+
 bool latch_may_accept(const struct packet *packet)
 {
 	const struct flow *flow = packet->flow;
@@ -94,6 +101,8 @@ bool latch_accept(struct packet *packet)
 		return false;
 	if (packet->kind == RTP_CONTROL && flow->component == COMPONENT_RTP)
 		enough = false; /* multiplexed RTCP: heard, but RTP decides */
+	else if (packet->kind == RTP_RAW)
+		enough = raw_counts(flow, packet);
 	else if (packet->kind == RTP_CONTROL)
 		enough = rtcp_counts(flow, packet);
 	else

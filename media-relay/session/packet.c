@@ -7,10 +7,21 @@
 
 typedef enum packet_verdict stage_fn(struct packet *packet);
 
+/* UDPTL begins with its sequence number, so it may look like anything. */
+static enum packet_verdict classify_raw(struct packet *packet)
+{
+	packet->kind = RTP_RAW;
+	if (packet->len == 0)
+		return PACKET_DROP_EMPTY;
+	return packet->flow->component == COMPONENT_RTP ? PACKET_FORWARD : PACKET_DROP_MALFORMED;
+}
+
 static enum packet_verdict stage_classify(struct packet *packet)
 {
 	const struct flow *flow = packet->flow;
 
+	if (flow->side->raw)
+		return classify_raw(packet);
 	packet->kind = (flow->side->secured ? rtp_classify_protected : rtp_classify)(
 		packet->bytes, packet->len, &packet->header, &packet->ssrc);
 	switch (packet->kind) {
@@ -29,6 +40,7 @@ static enum packet_verdict stage_classify(struct packet *packet)
 		return PACKET_DROP_EMPTY;
 	case RTP_MALFORMED:
 	case RTP_OTHER:
+	case RTP_RAW:
 		break;
 	}
 	return PACKET_DROP_MALFORMED;
@@ -87,7 +99,7 @@ static enum packet_verdict stage_direction(struct packet *packet)
 {
 	const struct side *side = packet->flow->side;
 
-	if (packet->kind == RTP_MEDIA && !(side->direction & CTL_RECEIVE))
+	if (packet->kind != RTP_CONTROL && !(side->direction & CTL_RECEIVE))
 		return PACKET_DROP_DIRECTION;
 	return PACKET_FORWARD;
 }
@@ -132,8 +144,9 @@ static enum packet_verdict stage_count(struct packet *packet)
 	packet->resumed = side->told || side->told_one_way;
 	side->told = false;
 	side->told_one_way = false;
-	rtp_source_count(&side->source, &packet->header, packet->arrival_us,
-			 clock_hz(side, packet->header.payload_type));
+	if (packet->kind == RTP_MEDIA)
+		rtp_source_count(&side->source, &packet->header, packet->arrival_us,
+				 clock_hz(side, packet->header.payload_type));
 	return PACKET_FORWARD;
 }
 
@@ -155,7 +168,7 @@ static enum packet_verdict stage_way_out(struct packet *packet)
 					   COMPONENT_RTP;
 	struct flow *out = &other->flows[component];
 
-	if (packet->kind == RTP_MEDIA && !(other->direction & CTL_TRANSMIT))
+	if (packet->kind != RTP_CONTROL && !(other->direction & CTL_TRANSMIT))
 		return PACKET_DROP_DIRECTION;
 	if (!out->port || out->target.ip.family == IP_NONE || out->target.port == 0 ||
 	    ip_unspecified(&out->target.ip))
@@ -186,7 +199,7 @@ static enum packet_verdict stage_rewrite(struct packet *packet)
 		return PACKET_FORWARD;
 	if (packet->kind == RTP_MEDIA)
 		map_payload(side, packet);
-	else
+	else if (packet->kind == RTP_CONTROL)
 		rtcp_scrub(packet->bytes, packet->len,
 			   2 * side->stream->session->id + side->number);
 	return PACKET_FORWARD;

@@ -14,6 +14,8 @@ static enum flow_fit flow_fit(const struct flow *flow)
 		return FLOW_NO_PORT;
 	if (flow->component != COMPONENT_RTP)
 		return FLOW_CONTROL;
+	if (side->raw)
+		return FLOW_RAW;
 	if (side->recorded)
 		return FLOW_RECORDED;
 	if (!side->plain || !side->other->plain)
@@ -113,6 +115,7 @@ const char *flow_fit_text(enum flow_fit fit)
 	static const char *const texts[FLOW_FITS_COUNT] = {
 		[FLOW_FITS] = "plain and latched",
 		[FLOW_NO_PORT] = "a side has no port",
+		[FLOW_RAW] = "not RTP",
 		[FLOW_CONTROL] = "RTCP is read",
 		[FLOW_NOT_LATCHED] = "not latched",
 		[FLOW_HELD] = "on hold",

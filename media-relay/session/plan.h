@@ -14,6 +14,7 @@ enum flow_fit {
 	FLOW_FITS,
 	FLOW_NO_PORT,
 	FLOW_CONTROL,     /* RTCP is read by the relay */
+	FLOW_RAW,         /* not RTP */
 	FLOW_NOT_LATCHED, /* who sends is not known for certain */
 	FLOW_HELD,        /* one of the sides may not send or hear */
 	FLOW_NO_TARGET,

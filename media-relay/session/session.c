@@ -162,8 +162,10 @@ static const char *stream_check(const struct ctl_stream_set *set)
 	if (set->stream >= SESSION_MAX_STREAMS || set->side > 1)
 		return "stream is 0 to 15, side 0 or 1";
 	if (set->flags & ~(CTL_STREAM_RESET | CTL_STREAM_REMOVE | CTL_STREAM_RTCP_MUX |
-			   CTL_STREAM_PASS_CRYPTO))
+			   CTL_STREAM_PASS_CRYPTO | CTL_STREAM_RAW))
 		return "an unknown flag";
+	if (set->flags & CTL_STREAM_RAW && set->security_count > 0)
+		return "what is no RTP has no SRTP and no ICE";
 	if (set->security_count > 1)
 		return "security: at most one";
 	if (set->security_count > 0 && secure_check(set->security))
@@ -234,6 +236,7 @@ void side_set(struct side *side, const struct ctl_stream_set *set, const struct 
 			side->flows[i].port = ports->port[i];
 		}
 	}
+	side->raw = (set->flags & CTL_STREAM_RAW) != 0;
 	side->rtcp_mux = (set->flags & CTL_STREAM_RTCP_MUX) != 0;
 	side->plain = set->security_count == 0 && !(set->flags & CTL_STREAM_PASS_CRYPTO);
 	side->direction = set->direction;

@@ -1,87 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Sessions in virtual time, without a socket: who may be heard, where is sent to, when silence is
  * told, and what becomes of sessions without an owner. */
-#include "tests/support/unit.h"
-
-#include <stdlib.h>
-
-#include "lib/base/ensure.h"
-#include "media-relay/session/session.h"
-
-#define START_MS 1000000u
-
-struct fixture {
-	struct sessions sessions;
-	struct session *session;
-	struct stream *stream;
-	int port; /* stands for any port of the way in and out */
-	uint64_t now_ms;
-};
-
-static struct endpoint at(const char *text)
-{
-	struct endpoint endpoint = { .port = 0 };
-
-	if (text)
-		assert_int_equal(endpoint_parse(slice_text(text), &endpoint), OK);
-	return endpoint;
-}
-
-static void tell(struct fixture *f, unsigned number, struct ctl_stream_set set)
-{
-	struct side *side = &f->stream->sides[number];
-	struct side_ports ports = { .port = { &f->port, &f->port } };
-	bool first = side->flows[COMPONENT_RTP].port == NULL;
-
-	set.side = (uint8_t)number;
-	if (set.direction == 0)
-		set.direction = CTL_RECEIVE | CTL_TRANSMIT;
-	side_set(side, &set, first ? &ports : NULL, f->now_ms);
-}
-
-/* Side 0 was told 192.0.2.1:4000, side 1 198.51.100.1:5000. */
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	if (!f || sessions_init(&f->sessions, 16, START_MS) != OK)
-		return -1;
-	f->now_ms = START_MS;
-	f->session = session_create(&f->sessions, 1, 77, START_MS);
-	f->stream = stream_create(&f->sessions, f->session, 0);
-	tell(f, 0, (struct ctl_stream_set){ .remote_rtp = at("192.0.2.1:4000"),
-					    .remote_rtcp = at("192.0.2.1:4001") });
-	tell(f, 1, (struct ctl_stream_set){ .remote_rtp = at("198.51.100.1:5000"),
-					    .remote_rtcp = at("198.51.100.1:5001") });
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	sessions_fini(&f->sessions);
-	free(f);
-	return 0;
-}
-
-static enum packet_verdict arrives(struct fixture *f, unsigned number, const char *source,
-				   uint32_t ssrc, uint16_t sequence)
-{
-	unsigned char bytes[172] = { 0x80, 0, (unsigned char)(sequence >> 8),
-				     (unsigned char)sequence };
-	struct packet packet = { .flow = &f->stream->sides[number].flows[COMPONENT_RTP],
-				 .bytes = bytes,
-				 .len = sizeof(bytes),
-				 .source = at(source),
-				 .now_ms = f->now_ms,
-				 .arrival_us = f->now_ms * 1000 };
-
-	bytes[8] = (unsigned char)(ssrc >> 24);
-	bytes[11] = (unsigned char)ssrc;
-	return session_packet(&packet);
-}
+#include "tests/unit/media-relay/session_fixture.h"
 
 static enum packet_verdict reports(struct fixture *f, unsigned number, enum component component,
 				   const char *source, uint8_t ssrc)
@@ -94,15 +14,6 @@ static enum packet_verdict reports(struct fixture *f, unsigned number, enum comp
 				 .now_ms = f->now_ms };
 
 	return session_packet(&packet);
-}
-
-static void assert_target(struct fixture *f, unsigned number, enum component component,
-			  const char *expected)
-{
-	struct endpoint target = f->stream->sides[number].flows[component].target;
-	struct endpoint want = at(expected);
-
-	assert_true(endpoint_eq(&target, &want));
 }
 
 /* ---- who is heard ---- */
@@ -122,11 +33,6 @@ struct attack {
 	struct arrival arrivals[12];
 };
 
-#define GOOD PACKET_FORWARD
-#define BAD PACKET_DROP_SOURCE
-#define ME "192.0.2.1:4000"
-#define MOVED "192.0.2.1:4444"
-#define THIEF "203.0.113.9:4000"
 #define NATED "203.0.113.50:61000"
 #define NATED2 "203.0.113.51:61001"
 
@@ -557,102 +463,6 @@ static void stats_of_a_side(void **state)
 	assert_int_equal(stats.packets_sent, 10);
 }
 
-static void control_arrives(struct fixture *f, unsigned number, const char *source,
-			    const unsigned char *sent, size_t len)
-{
-	unsigned char bytes[256];
-	struct packet packet = { .flow = &f->stream->sides[number].flows[COMPONENT_RTCP],
-				 .bytes = bytes,
-				 .len = len,
-				 .source = at(source),
-				 .now_ms = f->now_ms,
-				 .arrival_us = f->now_ms * 1000 };
-
-	assert_true(len <= sizeof(bytes));
-	memcpy(bytes, sent, len);
-	assert_int_equal(session_packet(&packet), PACKET_FORWARD);
-}
-
-/* The reports are end to end; what they tell of is one side's way each. Side 0's SR leaves for side 1
- * at once; side 1 answers it 530 ms later and says that it held it for 500 ms. */
-static void reports_are_kept_apart(void **state)
-{
-	static const unsigned char sender[] = { 0x80, 200, 0, 6, 0, 0, 0, 1, 9, 9, 0x12, 0x34, 0x56,
-						0x78, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
-	static const unsigned char receiver[] = {
-		0x82, 201, 0, 13, 0, 0, 0, 2,
-		0, 0, 0, 99, 0x20, 0, 0, 77, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0,
-		0, 0, 0, 1, 0x20, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 240, 0x12, 0x34, 0x56, 0x78,
-		0, 0, 0x80, 0,
-	};
-	struct fixture *f = *state;
-	struct ctl_stream_stats stats;
-
-	for (uint16_t i = 0; i < 10; i++)
-		assert_int_equal(arrives(f, 0, ME, 1, i), GOOD);
-	control_arrives(f, 0, "192.0.2.1:4001", sender, sizeof(sender));
-	f->now_ms += 530;
-	control_arrives(f, 1, "198.51.100.1:5001", receiver, sizeof(receiver));
-	side_stats(&f->stream->sides[1], f->now_ms, 1700000000000, &stats);
-	assert_int_equal(stats.round_trip_us, 30000);
-	assert_true(stats.reported);
-	assert_int_equal(stats.reported_lost, 4); /* of what it gets; the stranger 99 is passed over */
-	assert_int_equal(stats.reported_jitter_us, 30000);
-	assert_int_equal(stats.packets_lost, 0);
-	assert_int_equal(stats.jitter_us, 0);
-	side_stats(&f->stream->sides[0], f->now_ms, 1700000000000, &stats);
-	assert_int_equal(stats.round_trip_us, 0);
-	assert_false(stats.reported);
-	assert_int_equal(stats.packets_lost, 0);
-}
-
-/* Each side sees the numbers that it announced. */
-static void payload_numbers_are_mapped(void **state)
-{
-	struct ctl_relay_payload payloads[] = {
-		{ .payload_type = 96, .clock_hz = 8000, .out = CTL_PAYLOAD_OUT | 111 },
-		{ .payload_type = 101, .clock_hz = 8000, .out = CTL_PAYLOAD_OUT | 0 },
-		{ .payload_type = 8, .clock_hz = 8000 },
-	};
-	static const unsigned char table[][2] = { { 96, 111 }, { 0x80 | 96, 0x80 | 111 },
-						  { 101, 0 }, { 8, 8 }, { 97, 97 } };
-	unsigned char bytes[172] = { 0x80 };
-	struct fixture *f = *state;
-
-	tell(f, 0, (struct ctl_stream_set){ .remote_rtp = at(ME), .payloads = payloads,
-					    .payloads_count = 3 });
-	for (size_t i = 0; i < array_size(table); i++) {
-		struct packet packet = { .flow = &f->stream->sides[0].flows[COMPONENT_RTP],
-					 .bytes = bytes, .len = sizeof(bytes), .source = at(ME) };
-
-		bytes[1] = table[i][0];
-		bytes[3]++;
-		assert_int_equal(session_packet(&packet), PACKET_FORWARD);
-		assert_int_equal(bytes[1], table[i][1]);
-	}
-}
-
-/* The same loss is worse for a codec that bears it less. */
-static void opinion_by_codec(void **state)
-{
-	struct ctl_relay_payload payload = { .payload_type = 0, .clock_hz = 8000 };
-	struct ctl_stream_set set = { .remote_rtp = at(ME), .payloads = &payload,
-				      .payloads_count = 1 };
-	struct fixture *f = *state;
-	struct ctl_stream_stats stats;
-
-	for (uint16_t i = 0; i < 100; i++, f->now_ms += 20)
-		if (i % 20 != 5)
-			assert_int_equal(arrives(f, 0, ME, 1, i), GOOD);
-	tell(f, 0, set);
-	side_stats(&f->stream->sides[0], f->now_ms, 1700000000000, &stats);
-	assert_in_range(stats.mos_x100, 380, 390); /* R 93.2 - 1.5 - 15.8 = 75.9 */
-	payload.codec = CTL_CODEC_G729;
-	tell(f, 0, set);
-	side_stats(&f->stream->sides[0], f->now_ms, 1700000000000, &stats);
-	assert_in_range(stats.mos_x100, 318, 328); /* R 93.2 - 1.5 - 28.5 = 63.2 */
-}
-
 /* A second's worth of G.711 at once is a network that held packets back; more is a flood. */
 static void a_flood_is_let_through_at_the_rate(void **state)
 {
@@ -789,9 +599,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_restart_forgets_who_was_learned_for_another_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_restart_goes_on_waiting, setup, teardown),
-		cmocka_unit_test_setup_teardown(reports_are_kept_apart, setup, teardown),
-		cmocka_unit_test_setup_teardown(payload_numbers_are_mapped, setup, teardown),
-		cmocka_unit_test_setup_teardown(opinion_by_codec, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flood_is_let_through_at_the_rate, setup, teardown),
 	};
 

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * A session of one stream in virtual time, and packets that arrive. */
+#pragma once
+
+#include "tests/support/unit.h"
+
+#include <stdlib.h>
+
+#include "lib/base/ensure.h"
+#include "media-relay/session/session.h"
+
+#define START_MS 1000000u
+#define GOOD PACKET_FORWARD
+#define BAD PACKET_DROP_SOURCE
+#define ME "192.0.2.1:4000"
+#define MOVED "192.0.2.1:4444"
+#define THIEF "203.0.113.9:4000"
+
+struct fixture {
+	struct sessions sessions;
+	struct session *session;
+	struct stream *stream;
+	int port; /* stands for any port of the way in and out */
+	uint64_t now_ms;
+};
+
+static inline struct endpoint at(const char *text)
+{
+	struct endpoint endpoint = { .port = 0 };
+
+	if (text)
+		assert_int_equal(endpoint_parse(slice_text(text), &endpoint), OK);
+	return endpoint;
+}
+
+static inline void tell(struct fixture *f, unsigned number, struct ctl_stream_set set)
+{
+	struct side *side = &f->stream->sides[number];
+	struct side_ports ports = { .port = { &f->port, &f->port } };
+	bool first = side->flows[COMPONENT_RTP].port == NULL;
+
+	set.side = (uint8_t)number;
+	if (set.direction == 0)
+		set.direction = CTL_RECEIVE | CTL_TRANSMIT;
+	side_set(side, &set, first ? &ports : NULL, f->now_ms);
+}
+
+/* Side 0 was told 192.0.2.1:4000, side 1 198.51.100.1:5000. */
+static inline int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	if (!f || sessions_init(&f->sessions, 16, START_MS) != OK)
+		return -1;
+	f->now_ms = START_MS;
+	f->session = session_create(&f->sessions, 1, 77, START_MS);
+	f->stream = stream_create(&f->sessions, f->session, 0);
+	tell(f, 0, (struct ctl_stream_set){ .remote_rtp = at("192.0.2.1:4000"),
+					    .remote_rtcp = at("192.0.2.1:4001") });
+	tell(f, 1, (struct ctl_stream_set){ .remote_rtp = at("198.51.100.1:5000"),
+					    .remote_rtcp = at("198.51.100.1:5001") });
+	*state = f;
+	return 0;
+}
+
+static inline int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	sessions_fini(&f->sessions);
+	free(f);
+	return 0;
+}
+
+static inline enum packet_verdict arrives(struct fixture *f, unsigned number, const char *source,
+				   uint32_t ssrc, uint16_t sequence)
+{
+	unsigned char bytes[172] = { 0x80, 0, (unsigned char)(sequence >> 8),
+				     (unsigned char)sequence };
+	struct packet packet = { .flow = &f->stream->sides[number].flows[COMPONENT_RTP],
+				 .bytes = bytes,
+				 .len = sizeof(bytes),
+				 .source = at(source),
+				 .now_ms = f->now_ms,
+				 .arrival_us = f->now_ms * 1000 };
+
+	bytes[8] = (unsigned char)(ssrc >> 24);
+	bytes[11] = (unsigned char)ssrc;
+	return session_packet(&packet);
+}
+
+static inline void assert_target(struct fixture *f, unsigned number, enum component component,
+			  const char *expected)
+{
+	struct endpoint target = f->stream->sides[number].flows[component].target;
+	struct endpoint want = at(expected);
+
+	assert_true(endpoint_eq(&target, &want));
+}

@@ -81,7 +81,7 @@ static enum packet_verdict stage_open(struct packet *packet)
 					 packet->len, packet->now_ms, &packet->len);
 	if (verdict == SRTP_REPLAYED)
 		side->counters.packets_replayed++;
-	else if (verdict != SRTP_OK)
+	else if (verdict != SRTP_OK && srtp) /* while hands are shaken there are no keys to be wrong by */
 		side->counters.packets_forged++;
 	if (verdict != SRTP_OK)
 		return srtp_dropped(verdict);

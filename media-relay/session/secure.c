@@ -27,7 +27,10 @@ const char *secure_check(const struct ctl_stream_security *security)
 
 struct srtp *flow_srtp(const struct flow *flow)
 {
-	return flow->srtp ? flow->srtp : flow->side->flows[COMPONENT_RTP].srtp;
+	/* Each DTLS association gives keys to its own component (RFC 5764 3). */
+	if (flow->srtp || channel_has_dtls(flow->side))
+		return flow->srtp;
+	return flow->side->flows[COMPONENT_RTP].srtp;
 }
 
 void side_forget_keys(struct side *side)

@@ -84,6 +84,8 @@ void calls_on_media_event(struct calls *calls, const struct turn *turn,
 {
 	struct call *call = call_by_session(calls, event->session);
 
+	if (call && call->media && event->kind == CTL_MEDIA_SECURED)
+		media_secured(call->media, event); /* it may come before the answer */
 	if (!call || call->state != CALL_ANSWERED || event->side > 1)
 		return;
 	switch (event->kind) {

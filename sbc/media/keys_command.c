@@ -53,6 +53,57 @@ static bool fill_sdes(const struct media_own *own, const struct media_line *line
 	return !turn->exhausted;
 }
 
+/* ---- what came of DTLS ---- */
+
+static bool keys_fit(const struct ctl_media_event *event)
+{
+	return event->keys_count == 2 && event->keys[0].key.len > 0 &&
+	       event->keys[0].key.len <= CTL_SRTP_KEY_MAX &&
+	       event->keys[0].key.len == event->keys[1].key.len;
+}
+
+void media_secured(struct media *media, const struct ctl_media_event *event)
+{
+	struct media_stream *stream =
+		event->stream < MEDIA_LINES ? media->streams[event->stream] : NULL;
+	struct media_association *association;
+
+	if (!stream || event->side > 1 || !keys_fit(event))
+		return;
+	if (!stream->associations[event->side]) {
+		media->arena->wipe = true;
+		stream->associations[event->side] = arena_new(media->arena, struct media_association);
+	}
+	association = stream->associations[event->side];
+	if (!association)
+		return; /* only a relay's restart will be heard */
+	association->number = event->value;
+	association->suite = event->keys[0].suite;
+	association->key_bytes = (uint8_t)event->keys[0].key.len;
+	memcpy(association->receive, event->keys[0].key.p, event->keys[0].key.len);
+	memcpy(association->send, event->keys[1].key.p, event->keys[1].key.len);
+}
+
+static bool add_association(const struct media_association *association,
+			    struct ctl_stream_security *security, struct arena *turn)
+{
+	struct ctl_srtp_crypto *keys = arena_array(turn, 2, sizeof(*keys));
+
+	if (!keys)
+		return false;
+	keys[0] = (struct ctl_srtp_crypto){ .suite = association->suite,
+					    .key = octets_of(association->receive,
+							     association->key_bytes) };
+	keys[1] = (struct ctl_srtp_crypto){ .suite = association->suite,
+					    .key = octets_of(association->send,
+							     association->key_bytes) };
+	security->receive = &keys[0];
+	security->receive_count = 1;
+	security->send = &keys[1];
+	security->send_count = 1;
+	return true;
+}
+
 static uint32_t dtls_suites(const struct media *media, const struct media_leg *leg)
 {
 	uint32_t suites = 0;
@@ -120,7 +171,9 @@ bool media_fill_security(const struct media *media, const struct media_terms *te
 {
 	const struct media_said *said = &terms->said[set->side];
 	const struct media_line *line = said->given && i < said->count ? &said->lines[i] : NULL;
+	bool restores = set->want_port != 0; /* the relay was started again */
 	struct ctl_stream_security security = { 0 };
+	const struct media_association *association;
 	const struct media_own *own;
 	bool sdes, dtls, ice;
 
@@ -134,6 +187,10 @@ bool media_fill_security(const struct media *media, const struct media_terms *te
 		set->flags |= CTL_STREAM_RTCP_MUX;
 	if (!sdes && !dtls && !ice)
 		return true;
+	association = media->streams[i] ? media->streams[i]->associations[set->side] : NULL;
+	if (dtls && restores && association && association->number == own->association &&
+	    !add_association(association, &security, turn))
+		return false;
 	if ((sdes && !fill_sdes(own, line, &security, turn)) ||
 	    (dtls && !fill_dtls(media, &media->legs[set->side], own,
 				terms->said[!set->side].given ? line : NULL, &security, turn)) ||

@@ -85,19 +85,22 @@ static bool association_stays(const struct media_own *own, const struct media_li
 }
 
 /* The answerer begins (RFC 5763 section 5), unless he does not know where to: behind a NAT the peer's
- * first packet tells. */
-static enum ctl_dtls_role role_for(const struct media_leg *leg, const struct media_line *line)
+ * first packet tells, with ICE its check. And a phone that answers a later offer of ours by "active",
+ * whatever it was before, then stays what it is. */
+static enum ctl_dtls_role role_for(const struct media_leg *leg, const struct media_line *line,
+				   bool answer)
 {
 	if (line->secure->setup == SDP_SETUP_ACTIVE)
 		return CTL_DTLS_PASSIVE;
 	if (line->secure->setup == SDP_SETUP_PASSIVE)
 		return CTL_DTLS_ACTIVE;
-	return leg->config.nat && line->secure->ufrag.len == 0 ? CTL_DTLS_PASSIVE :
-								  CTL_DTLS_ACTIVE;
+	/* An answer that leaves the choice open, as some do: somebody has to begin. */
+	return !answer && (leg->config.nat || line->secure->ufrag.len > 0) ? CTL_DTLS_PASSIVE :
+									     CTL_DTLS_ACTIVE;
 }
 
 static void settle_role(struct media *media, unsigned side, unsigned i,
-			const struct media_line *line, struct media_own *own)
+			const struct media_line *line, bool answer, struct media_own *own)
 {
 	const struct media_line *before = media_line_in_force(media, side, i);
 	const struct media_own *own_before = own_in_force(media, side, i);
@@ -108,7 +111,7 @@ static void settle_role(struct media *media, unsigned side, unsigned i,
 		own->association = own_before->association;
 		return;
 	}
-	own->role = (uint8_t)role_for(&media->legs[side], line);
+	own->role = (uint8_t)role_for(&media->legs[side], line, answer);
 	if (own->association == 0 || (own_before && own->association == own_before->association))
 		own->association = ++media->associations;
 }
@@ -133,7 +136,7 @@ void media_settle_roles(struct media *media, struct media_terms *terms)
 	for (unsigned i = 0; i < terms->said[side].count; i++)
 		if (media_line_live(media, terms, i) &&
 		    terms->said[side].lines[i].keying == MEDIA_DTLS)
-			settle_role(media, side, i, &terms->said[side].lines[i],
+			settle_role(media, side, i, &terms->said[side].lines[i], true,
 				    &terms->own[side][i]);
 }
 
@@ -178,7 +181,7 @@ static enum err prepare_answer(struct media *media, struct media_terms *terms, u
 		keys_make(media, own->keys, line->secure->suite);
 	}
 	if (line->keying == MEDIA_DTLS)
-		settle_role(media, side, i, line, own);
+		settle_role(media, side, i, line, false, own);
 	if (!line->secure || line->secure->ufrag.len == 0)
 		return OK;
 	own->ufrag = credentials(media, &terms->arenas[0], kept ? kept->ufrag : NULL);

@@ -146,13 +146,12 @@ static bool strongest(const struct sdp_attribute *attributes, size_t count,
 	return secure->hash != CTL_HASH_NONE;
 }
 
-/* RFC 4145 section 4: what stands for a missing setup. An answer that leaves the choice open is read
- * like one that says nothing. */
+/* RFC 4145 section 4: what stands for a missing setup. */
 static enum sdp_setup setup_meant(const struct media_reading *reading, enum sdp_setup setup)
 {
 	if (setup == SDP_SETUP_NONE)
 		return reading->offered ? SDP_SETUP_PASSIVE : SDP_SETUP_ACTIVE;
-	return setup == SDP_SETUP_ACTPASS && reading->offered ? SDP_SETUP_PASSIVE : setup;
+	return setup;
 }
 
 static bool find_fingerprint(const struct media_reading *reading, const struct sdp_media *from,

@@ -139,6 +139,9 @@ struct ctl_message *media_close(struct media *media, struct arena *turn);
 /* After a restart of the relay: everything it must know, with the ports that it had. */
 struct ctl_message *media_restore(struct media *media, struct arena *turn);
 
+/* The relay ended a DTLS handshake (CTL_MEDIA_SECURED). */
+void media_secured(struct media *media, const struct ctl_media_event *event);
+
 /* What REST and the CDR show: kind, codec, addresses of current (or pending) terms, one for each
  * stream and side; figures zero. In `arena`. */
 must_use enum err media_describe(const struct media *media, struct arena *arena,

@@ -131,10 +131,21 @@ struct media_terms {
 	struct media_sent sent[2];
 };
 
+/* The keys that came of a DTLS association, as the relay told them: it wants them back after it was
+ * started again. */
+struct media_association {
+	uint32_t number; /* 0: none */
+	uint8_t suite;   /* enum ctl_srtp_suite */
+	uint8_t key_bytes;
+	uint8_t receive[CTL_SRTP_KEY_MAX]; /* seen from the relay */
+	uint8_t send[CTL_SRTP_KEY_MAX];
+};
+
 /* The relay's side of an m-line; lives from its first offer to the end of the call. */
 struct media_stream {
 	struct endpoint local[2];
 	uint16_t rtcp_port[2];
+	struct media_association *associations[2]; /* NULL: no handshake ended yet */
 	bool asked; /* named to the relay, ports known or not yet */
 	bool ended; /* no terms have it any more; the next command removes it */
 	uint16_t meanings[MEDIA_DYNAMIC_COUNT]; /* of dynamic payload types; 0: not used yet */

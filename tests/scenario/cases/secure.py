@@ -26,7 +26,17 @@ def world(t, near, far, **more):
     return t.sbc(change), ports
 
 
-def talk(t, near, far, ice=False):
+def flows_on(sbc, call_id):
+    """Both sides are heard, and sent to, 50 packets more."""
+    def figures():
+        sides = sbc.rest("GET", f"/calls/{call_id}")["media"]
+        return [side[name] for side in sides for name in ("packets_received", "packets_sent")]
+    before = figures()
+    eventually(lambda: all(now > then + 50 for now, then in zip(figures(), before)),
+               f"media goes on from {before}", 5)
+
+
+def talk(t, near, far, ice=False, killed=False):
     """The caller is `near`, inside."""
     more = {"ice": "lite", "rtcp_mux": "optional"} if ice else {}
     seconds = 12 if ice else 9
@@ -45,6 +55,10 @@ def talk(t, near, far, ice=False):
     for side, phone in zip(sides, (near, far)):
         equal(side["srtp"] == "none", phone is None, f"side {side['side']} plain: {side['srtp']}")
     check("inline" not in str(sides), "a key in the API")
+    if killed:
+        sbc.kill("media-relayd")
+        sbc.restart("media-relayd")
+        flows_on(sbc, call["id"])
     caller.wait(15)
     callee.wait(20)
     check_tone(caller, 1000, (440,))
@@ -69,6 +83,16 @@ for pair in PAIRS:
 @case("baresip with ICE, rtcp-mux and DTLS on both sides")
 def ice(t):
     talk(t, "dtls_srtp", "dtls_srtp", ice=True)
+
+
+@case("the relay killed under DTLS: keys and counters come back, nobody shakes hands again")
+def killed(t):
+    talk(t, "dtls_srtp", "dtls_srtp", killed=True)
+
+
+@case("the relay killed under ICE and DTLS: the paths come back, too")
+def killed_with_ice(t):
+    talk(t, "dtls_srtp", "dtls_srtp", ice=True, killed=True)
 
 
 @case("offers that a policy cannot take get 488 and a cause in the record")

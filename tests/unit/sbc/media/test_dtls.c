@@ -261,6 +261,44 @@ static void test_associations(void **state)
 	}
 }
 
+/* What a handshake gave is told to a relay that was started again, and to no other. */
+static void test_keys_for_another_relay(void **state)
+{
+	struct world *w = *state;
+	struct ctl_srtp_crypto keys[2] = {
+		{ .suite = CTL_SRTP_AEAD_AES_128_GCM, .key = SLICE("0123456789abcdef-receive-key") },
+		{ .suite = CTL_SRTP_AEAD_AES_128_GCM, .key = SLICE("0123456789abcdef-is-send-key") },
+	};
+	struct ctl_media_event event = { .kind = CTL_MEDIA_SECURED, .side = 1, .keys = keys,
+					 .keys_count = 2 };
+	const struct ctl_stream_security *security;
+
+	world_secure(w, 1, CONF_SRTP_REQUIRED, CONF_KEYING_DTLS);
+	world_sides(w);
+	world_exchange(w, 0, A PCMU, B DTLS PRINT SETUP("active"));
+	event.value = told(w, 1)->association;
+	media_secured(w->media, &(struct ctl_media_event){ .stream = 200, .keys_count = 2 });
+	w->command = media_restore(w->media, &w->turn);
+	(void)told(w, 1); /* without keys */
+	media_secured(w->media, &event);
+	w->command = media_restore(w->media, &w->turn);
+	security = world_stream(w, 0, 1)->security;
+	assert_int_equal(security->dtls[0].association, event.value);
+	assert_int_equal(security->receive_count, 1);
+	assert_int_equal(security->send_count, 1);
+	assert_int_equal(security->receive[0].suite, CTL_SRTP_AEAD_AES_128_GCM);
+	assert_slice(security->receive[0].key, "0123456789abcdef-receive-key");
+	assert_slice(security->send[0].key, "0123456789abcdef-is-send-key");
+	assert_int_equal(world_stream(w, 0, 0)->security_count, 0);
+	/* A relay that lives made them itself; another association will have others. */
+	world_exchange(w, 0, A PCMU, B DTLS PRINT SETUP("active"));
+	(void)told(w, 1);
+	world_exchange(w, 0, A PCMU, B DTLS PRINT_2 SETUP("active"));
+	assert_int_not_equal(told(w, 1)->association, event.value);
+	w->command = media_restore(w->media, &w->turn);
+	(void)told(w, 1);
+}
+
 /* We offer again: actpass as ever; an answer in the old role goes on, one in the other begins anew. */
 static void test_offered_again(void **state)
 {
@@ -420,6 +458,13 @@ static void test_ice_restart_keeps_dtls(void **state)
 	world_offer(w, 0, A DTLS PRINT SETUP("actpass") ICE);
 	world_answer(w, B PCMU);
 	first = told(w, 0)->association;
+	assert_int_equal(told(w, 0)->role, CTL_DTLS_PASSIVE);
+	media_commit(w->media);
+	/* baresip answers a later offer so: it changes nothing. */
+	world_offer(w, 1, B PCMU);
+	world_answer(w, A DTLS PRINT SETUP("actpass") ICE);
+	assert_int_equal(told(w, 0)->association, first);
+	assert_int_equal(told(w, 0)->role, CTL_DTLS_PASSIVE);
 	media_commit(w->media);
 	world_offer(w, 0, A DTLS_FROM("4008") PRINT SETUP("actpass") ICE_2);
 	world_answer(w, B PCMU);
@@ -507,7 +552,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_required_towards_plain), TEST(test_hello_before_answer),
 		TEST(test_roles_answered), TEST(test_roles_taken), TEST(test_strongest_hash),
-		TEST(test_order_of_keying), TEST(test_associations), TEST(test_offered_again),
+		TEST(test_order_of_keying), TEST(test_associations),
+		TEST(test_keys_for_another_relay), TEST(test_offered_again),
 		TEST(test_another_answer), TEST(test_opportunistic), TEST(test_ice_answered),
 		TEST(test_ice_offered), TEST(test_ice_off), TEST(test_ice_restart_keeps_dtls),
 		TEST(test_ice_without_address), TEST(test_mux), TEST(test_bundle),

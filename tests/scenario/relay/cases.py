@@ -644,6 +644,8 @@ def silence_is_told_once(relay):
     assert events == {(0, 2), (1, 1)}, "silence on one side, no packet at all on the other"
     assert client.push(1) is None, "once"
     lock(a, at_a[0], b)
+    resumed = client.push(20)[1]
+    assert (resumed["side"], resumed["kind"]) == (0, 9), "its end is told, too"
     assert client.push(20)[1]["kind"] == 2, "the next silence is another"
     client.request("session_set", session=1, first_timeout_ms=300, timeout_ms=300, streams=[
         side(0, "in", a, direction=TRANSMIT), side(1, "out", b, direction=TRANSMIT)])

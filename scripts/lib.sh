@@ -15,7 +15,7 @@ PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev clang libbpf-dev linu
 PACKAGES_DEMO="baresip-core"
 PACKAGES_TEST="clang libclang-rt-14-dev llvm sip-tester baresip-core kamailio tshark tcpdump
 	iproute2 ethtool bpftool python3-jsonschema libsrtp2-1 chromium kamailio-websocket-modules linphone-cli
-	rtpengine-daemon"
+	rtpengine-daemon openssl gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
 PACKAGES_BENCH="sip-tester kamailio rtpengine-daemon iproute2 ethtool libsrtp2-1"
 # Packages of test peers that bring a service along.
 PACKAGES_WITH_SERVICE="kamailio rtpengine-daemon"

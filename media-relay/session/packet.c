@@ -147,6 +147,12 @@ static enum packet_verdict stage_count(struct packet *packet)
 	if (packet->kind == RTP_MEDIA)
 		rtp_source_count(&side->source, &packet->header, packet->arrival_us,
 				 clock_hz(side, packet->header.payload_type));
+	/* One side of a fax is silent for minutes: both are heard, or none. */
+	if (packet->kind == RTP_RAW) {
+		side->other->last_packet_ms = packet->now_ms;
+		side->other->told = false;
+		side->other->told_one_way = false;
+	}
 	return PACKET_FORWARD;
 }
 

@@ -117,6 +117,11 @@ static bool fill_payloads(const struct media *media, const struct media_terms *t
 
 	if (!payloads.list)
 		return false;
+	if (own ? own->proto == SDP_UDPTL : other && other->proto == SDP_UDPTL) {
+		set->flags |= CTL_STREAM_RAW;
+		set->bytes_per_s = media_line_bytes_per_s(own ? own : other);
+		return true;
+	}
 	if (other)
 		add_payloads(&payloads, media, other);
 	if (own)

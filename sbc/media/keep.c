@@ -6,7 +6,7 @@
 static const struct slice known_encodings[] = {
 	SLICE_INIT("PCMU"), SLICE_INIT("PCMA"), SLICE_INIT("telephone-event"), SLICE_INIT("opus"),
 	SLICE_INIT("G722"), SLICE_INIT("G729"), SLICE_INIT("CN"),	       SLICE_INIT("GSM"),
-	SLICE_INIT("AMR"),  SLICE_INIT("AMR-WB"), SLICE_INIT("iLBC"),
+	SLICE_INIT("AMR"),  SLICE_INIT("AMR-WB"), SLICE_INIT("iLBC"), SLICE_INIT("t38"),
 };
 
 static enum err keep_encoding(struct arena *arena, struct slice *encoding)

@@ -217,7 +217,7 @@ static void choose_proto(const struct media *media, unsigned side, const struct 
 
 	own->keying = (uint8_t)wanted_keying(media, leg);
 	own->proto = (uint8_t)wanted_proto(leg, (enum media_keying)own->keying);
-	if (!before)
+	if (!before || before->proto == SDP_UDPTL)
 		return;
 	own->proto = before->proto;
 	if (before->keying != MEDIA_PLAIN)
@@ -235,6 +235,10 @@ static enum err prepare_offer(struct media *media, struct media_terms *terms, un
 	own->offered = media_line_allowed(leg, &terms->said[terms->offerer].lines[i]);
 	if (!own->offered)
 		return OK;
+	if (terms->said[terms->offerer].lines[i].proto == SDP_UDPTL) {
+		own->proto = SDP_UDPTL; /* no keys, no RTCP, no ICE */
+		return OK;
+	}
 	choose_proto(media, side, before, own);
 	own->rtcp_mux = leg->config.rtcp_mux == CONF_RTCP_MUX_OPTIONAL;
 	own->role = kept ? kept->role : CTL_DTLS_PASSIVE;

@@ -87,7 +87,7 @@ struct media_line {
 	uint8_t kind;  /* enum sdp_kind */
 	uint8_t proto; /* enum sdp_proto */
 	uint8_t direction;
-	bool carried; /* RTP that we relay; else it is passed on with port 0 */
+	bool carried; /* RTP or T.38 that we relay; else it is passed on with port 0 */
 	bool elsewhere; /* its address cannot be sent to: learned from the signalling's */
 	bool only_helpers; /* offers events and the like alone (RFC 3264 10.1 has such a line) */
 	bool rtcp_mux; /* offered and allowed here, or answered */
@@ -242,6 +242,11 @@ void media_write_ice(struct text *text, const struct media_own *own, const struc
 /* keys_command.c: for the relay. False: no memory. */
 bool media_fill_security(const struct media *media, const struct media_terms *terms, unsigned i,
 			 struct ctl_stream_set *set, struct arena *turn);
+
+/* t38.c: an m=image line of UDPTL with T.38; its one codec, if this side may use it. */
+bool media_is_t38(const struct sdp_media *media);
+must_use enum err media_read_t38(const struct media_leg *leg, const struct sdp_media *media,
+				 struct arena *turn, struct media_line *line);
 
 /* fmtp.c: the parameters that are known and harmless, in the turn's arena; empty: none. */
 struct slice media_fmtp_clean(struct arena *turn, struct slice encoding, struct slice fmtp);

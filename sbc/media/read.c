@@ -232,13 +232,34 @@ static bool read_addresses(struct media_reading *reading, const struct sdp_media
 
 static bool relayed(const struct sdp_media *media, unsigned i)
 {
-	return i < MEDIA_LINES && sdp_proto_is_rtp(media->proto) &&
-	       (media->kind == SDP_AUDIO || media->kind == SDP_VIDEO || media->kind == SDP_TEXT);
+	if (i >= MEDIA_LINES)
+		return false;
+	return media_is_t38(media) ||
+	       (sdp_proto_is_rtp(media->proto) &&
+		(media->kind == SDP_AUDIO || media->kind == SDP_VIDEO || media->kind == SDP_TEXT));
 }
 
 static uint16_t clip_u16(uint32_t value)
 {
 	return value > UINT16_MAX ? 0 : (uint16_t)value;
+}
+
+/* There is nothing to secure it with. */
+static enum err read_fax(struct media_reading *reading, unsigned i, struct media_line *line)
+{
+	const struct sdp_media *media = &reading->sdp->media[i];
+	const struct media_leg *leg = &reading->media->legs[reading->side];
+	enum err err = OK;
+
+	reading->why = "media_address";
+	if (!read_addresses(reading, media, i, line))
+		return OK;
+	line->rtcp = (struct endpoint){ 0 };
+	reading->why = leg->config.srtp == CONF_SRTP_REQUIRED ? "srtp_required" : "no_codec";
+	if (leg->config.srtp != CONF_SRTP_REQUIRED)
+		err = media_read_t38(leg, media, reading->turn, line);
+	line->carried = line->codec_count > 0;
+	return err;
 }
 
 static enum err read_line(struct media_reading *reading, unsigned i, struct media_line *line)
@@ -263,6 +284,8 @@ static enum err read_line(struct media_reading *reading, unsigned i, struct medi
 	reading->why = "media_unusable";
 	if (!relayed(media, i))
 		return OK;
+	if (line->proto == SDP_UDPTL)
+		return read_fax(reading, i, line);
 	err = media_read_keys(reading, media, line, &taken);
 	if (err != OK || !taken)
 		return err;
@@ -313,6 +336,8 @@ static enum err read_said(struct media_reading *reading, size_t at_least, struct
 
 bool media_line_allowed(const struct media_leg *leg, const struct media_line *line)
 {
+	if (line->proto == SDP_UDPTL && leg->config.srtp == CONF_SRTP_REQUIRED)
+		return false;
 	for (unsigned i = 0; line->carried && i < line->codec_count; i++)
 		if ((line->only_helpers || media_codec_is_media(&line->codecs[i])) &&
 		    media_allows(leg, line->codecs[i].encoding))

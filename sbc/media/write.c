@@ -154,6 +154,23 @@ static void write_transport(struct writing *writing, unsigned i)
 			rtp_port, rtcp_port);
 }
 
+/* The rest of a T.38 line. */
+static void write_fax(struct writing *writing, unsigned i, const struct media_line *line)
+{
+	const struct ip_addr *address = stream_address(writing->media, writing->to, i);
+	const struct media_line *reader = line_of_reader(writing, i);
+	struct text *text = &writing->text;
+
+	text_lit(text, " t38\r\n");
+	if (!ip_eq(address, &writing->address)) {
+		text_lit(text, "c=");
+		write_address(text, address);
+	}
+	text_slice(text, line->codecs[0].fmtp);
+	if (reader)
+		write_mid(text, reader->mid);
+}
+
 /* A line that is relayed, as its author meant it, with our address and port. */
 static void write_live(struct writing *writing, unsigned i, const struct media_line *line)
 {
@@ -166,6 +183,10 @@ static void write_live(struct writing *writing, unsigned i, const struct media_l
 	write_media_head(text, slice_text(sdp_kind_text((enum sdp_kind)line->kind)),
 			 media->streams[i]->local[writing->to].port,
 			 slice_text(sdp_proto_text(proto)));
+	if (proto == SDP_UDPTL) {
+		write_fax(writing, i, line);
+		return;
+	}
 	for (unsigned at = 0; at < line->codec_count; at++) {
 		if (!media_allows(leg, line->codecs[at].encoding))
 			continue;
@@ -200,7 +221,9 @@ static void write_refused(struct text *text, const struct media_line *line)
 	}
 	write_media_head(text, kind, 0, proto);
 	text_char(text, ' ');
-	if (line->carried)
+	if (line->carried && line->proto == SDP_UDPTL)
+		text_lit(text, "t38");
+	else if (line->carried)
 		text_u64(text, line->codecs[0].payload_type);
 	else
 		text_slice(text, line->format.len > 0 ? line->format : SLICE("0"));

@@ -187,7 +187,7 @@ static void test_refused_offers(void **state)
 		{ A "m=audio 0 RTP/AVP 0\r\n", 488, "no_media" },
 		{ A "m=audio 4000 RTP/SAVP 0\r\n", 488, "srtp_off" },
 		{ A "m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n", 488, "srtp_off" },
-		{ A "m=image 4000 udptl t38\r\n", 488, "media_unusable" },
+		{ A "m=image 4000 udptl jpeg\r\n", 488, "media_unusable" },
 		{ A "m=application 4000 RTP/AVP 0\r\n", 488, "media_unusable" },
 		{ SDP("224.2.1.1") PCMU, 488, "media_address" },
 		{ "v=0\r\no=- 1 1 IN IP4 10.1.1.1\r\ns=-\r\nt=0 0\r\n" PCMU, 488, "media_address" },
@@ -284,7 +284,7 @@ static void test_unusable_lines(void **state)
 {
 	struct world *w = *state;
 	struct slice sdp = world_offer(
-		w, 0, A "m=foobar 1000 what/ever x y\r\n" PCMU "m=image 2000 udptl t38\r\n"
+		w, 0, A "m=foobar 1000 what/ever x y\r\n" PCMU "m=image 2000 udptl t42\r\n"
 			"m=audio 3000 RTP/SAVP 0 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:k\r\n");
 
 	world_expect(sdp, 1,
@@ -296,7 +296,7 @@ static void test_unusable_lines(void **state)
 	world_expect(sdp, 1,
 		     TO_A "m=foobar 0 what/ever x\r\n"
 			  "m=audio 20000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n"
-			  "m=image 0 udptl t38\r\nm=audio 0 RTP/SAVP 0\r\n");
+			  "m=image 0 udptl t42\r\nm=audio 0 RTP/SAVP 0\r\n");
 }
 
 static void test_late_offer(void **state)

@@ -344,7 +344,9 @@ def floods_of_hellos_leave_nothing(relay):
     assert asked > 50 and largest < len(hello)
     until(lambda: counter(relay, "sbc_dtls_hellos_asked_total") > HELLOS // 10, "asked", 20)
     assert counter(relay, "sbc_dtls_associations") == 0
-    assert memory_kib(relay) - before < 2048
+    # A sanitizer keeps what was freed for a while.
+    if not re.search("asan|tsan", os.environ.get("SBC_BUILD", "")):
+        assert memory_kib(relay) - before < 2048
     for sock in floods:
         sock.close()
     bridge = dtls.Bridge(a.rtp, at_a)

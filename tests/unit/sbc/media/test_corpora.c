@@ -17,7 +17,8 @@ struct figures {
 
 static bool relayed(const struct sdp_media *media)
 {
-	return media->proto == SDP_RTP_AVP || media->proto == SDP_RTP_AVPF;
+	return media->proto == SDP_RTP_AVP || media->proto == SDP_RTP_AVPF ||
+	       media->proto == SDP_UDPTL;
 }
 
 /* Line by line: the same order; where a line of ours is in use it has that of theirs behind it. */
@@ -33,7 +34,7 @@ static void compare(const struct sdp *in, const struct sdp *out, const char *pat
 			continue;
 		assert_true(a->port != 0 && relayed(a));
 		assert_int_equal(a->kind, b->kind);
-		assert_int_equal(b->proto, SDP_RTP_AVP);
+		assert_int_equal(b->proto, a->proto == SDP_UDPTL ? SDP_UDPTL : SDP_RTP_AVP);
 		assert_int_equal(a->ptime_ms, b->ptime_ms);
 		for (size_t at = 0, from = 0; at < b->codec_count; at++, from++) {
 			while (from < a->codec_count &&

@@ -11,6 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "scenario"))
 
 from harness.proc import Child, Server  # noqa: E402  pylint: disable=C0413
+from harness.rtpengine import Ng  # noqa: E402  pylint: disable=C0413
 from harness.sbc import Sbc  # noqa: E402  pylint: disable=C0413
 
 MODULES = ("/usr/lib/x86_64-linux-gnu/kamailio/modules", "/usr/lib/aarch64-linux-gnu/kamailio/modules",
@@ -176,32 +177,7 @@ class Kamailio:
             self.rtpengine.stop()
 
 
-def bencode(value):
-    if isinstance(value, str):
-        value = value.encode()
-    if isinstance(value, bytes):
-        return b"%d:%s" % (len(value), value)
-    if isinstance(value, list):
-        return b"l" + b"".join(map(bencode, value)) + b"e"
-    return b"d" + b"".join(bencode(k) + bencode(value[k]) for k in sorted(value)) + b"e"
-
-
-class NgClient:
-    """As much of rtpengine's control protocol as it takes to make calls."""
-
-    def __init__(self, port):
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.connect(("127.0.0.1", port))
-        self.sock.settimeout(5)
-        self.serial = 0
-
+class NgClient(Ng):
     def ask(self, command, **fields):
         """The media port in the SDP that comes back."""
-        self.serial += 1
-        named = {key.replace("_", "-"): value for key, value in fields.items()}
-        self.sock.send(b"%d " % self.serial + bencode({"command": command, **named}))
-        answer = self.sock.recv(65536)
-        found = re.search(rb"m=audio (\d+)", answer)
-        if not found:
-            raise RuntimeError(f"rtpengine: {answer!r}")
-        return int(found.group(1))
+        return int(re.search(rb"m=audio (\d+)", super().ask(command, **fields)).group(1))

@@ -18,15 +18,12 @@ def bencode(value):
     return b"d" + b"".join(bencode(k) + bencode(value[k]) for k in sorted(value)) + b"e"
 
 
-class Rtpengine(Child):
-    def __init__(self, folder, ip, control_port):
-        need("rtpengine")
-        super().__init__(["rtpengine", "--foreground", "--log-stderr", "--log-level=6", "--table=-1",
-                          f"--interface={ip}", f"--listen-ng=127.0.0.1:{control_port}",
-                          "--port-min=40000", "--port-max=40100", "--num-threads=1",
-                          "--delete-delay=0"], os.path.join(folder, "rtpengine.log"))
+class Ng:
+    """As much of the ng protocol as it takes to make calls."""
+
+    def __init__(self, port):
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.connect(("127.0.0.1", control_port))
+        self.sock.connect(("127.0.0.1", port))
         self.sock.settimeout(5)
         self.serial = 0
 
@@ -41,6 +38,20 @@ class Rtpengine(Child):
             raise RuntimeError(f"rtpengine: {answer!r}")
         return answer[found.end():found.end() + int(found.group(1))]
 
-    def abandon(self):
+    def close(self):
         self.sock.close()
+
+
+class Rtpengine(Child):
+    def __init__(self, folder, ip, control_port):
+        need("rtpengine")
+        super().__init__(["rtpengine", "--foreground", "--log-stderr", "--log-level=6", "--table=-1",
+                          f"--interface={ip}", f"--listen-ng=127.0.0.1:{control_port}",
+                          "--port-min=40000", "--port-max=40100", "--num-threads=1",
+                          "--delete-delay=0"], os.path.join(folder, "rtpengine.log"))
+        self.ng = Ng(control_port)
+        self.ask = self.ng.ask
+
+    def abandon(self):
+        self.ng.close()
         super().abandon()

@@ -8,7 +8,7 @@ from harness.baresip import Baresip, check_tone
 from harness.case import case
 from harness.check import check, equal, eventually
 from harness.proc import need
-from harness.web import Door, Pages, WebPbx, WebPhone
+from harness.web import Pages, WebPbx, WebPhone
 
 SECONDS = 6
 
@@ -29,8 +29,7 @@ def world(t):
     t.own(WebPbx(t.folder, pbx_ip, t.slot.inside, module_path()))
     t.wait_bound(pbx_ip, 8088, False)
     pages = t.own(Pages(t.slot.ip(13)))
-    door = t.own(Door(t.slot.ip(14), pbx_ip))
-    return sbc, t.own(WebPhone(t.folder, pages, door, "alice", 440)), port
+    return sbc, t.own(WebPhone(t.folder, pages, pbx_ip, "alice", 440)), port
 
 
 def judge(t, sbc, browser, plain):

@@ -4,7 +4,6 @@ WebSocket. The library comes from npm, into a folder of the build."""
 import http.server
 import json
 import os
-import socket
 import threading
 
 from .browser import Browser
@@ -158,51 +157,17 @@ class Pages:
         self.server.server_close()
 
 
-class Door:
-    """Kamailio's WebSocket, reached from an address of the test's own. Without it the browser would come
-    from 127.0.0.1, where the plain phone lives, and Kamailio names the browser's address in Contacts: a
-    border that hides the one phone from the other then has to refuse them."""
-
-    def __init__(self, ip, pbx):
-        self.ip, self.pbx = ip, pbx
-        self.listener = socket.create_server((ip, 8088))
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-                far = socket.create_connection((self.pbx, 8088), source_address=(self.ip, 0))
-            except OSError:
-                return
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self.carry, args=(one, other), daemon=True).start()
-
-    @staticmethod
-    def carry(one, other):
-        try:
-            while data := one.recv(65536):
-                other.sendall(data)
-        except OSError:
-            pass
-        other.close()
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-
 class WebPhone(Browser):
     """One registered browser phone; `hertz` is its voice."""
     FLAGS = ["--autoplay-policy=no-user-gesture-required", "--allow-loopback-in-peer-connection",
              "--disable-features=WebRtcHideLocalIpsWithMdns", "--use-fake-ui-for-media-stream",
              "--use-fake-device-for-media-stream"]
 
-    def __init__(self, folder, pages, door, name, hertz):
+    def __init__(self, folder, pages, pbx, name, hertz):
         super().__init__(folder, flags=self.FLAGS)
         self.open(pages.url)
         self.until("typeof phone === 'object'", "the phone's scripts")
-        self.run(f"phone.start('ws://{door.ip}:8088', 'sip:{name}@{door.pbx}', {hertz})")
+        self.run(f"phone.start('ws://{pbx}:8088', 'sip:{name}@{pbx}', {hertz})")
         self.until("phone.registered", "the registration", 10)
 
     def call(self, target):

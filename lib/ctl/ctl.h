@@ -9,7 +9,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/pool.h"
 
-#define CTL_VERSION 4u
+#define CTL_VERSION 5u
 #define CTL_MAX_BYTES 65536u
 
 enum ctl_payload_kind { CTL_PAYLOAD_MEDIA = 0, CTL_PAYLOAD_EVENT = 1 /* RFC 4733 */ };
@@ -24,7 +24,6 @@ enum ctl_media_event_kind {
 	CTL_MEDIA_ONE_WAY = 8,         /* this side is silent while the other one speaks */
 	CTL_MEDIA_RESUMED = 9,         /* after a silence that was told */
 	CTL_MEDIA_HOLD_TIMEOUT = 11,   /* silence for hold_timeout_ms on hold */
-	CTL_MEDIA_DIGIT = 10,          /* RFC 4733, whole: value and duration */
 };
 enum ctl_security_failure {
 	CTL_SECURITY_FINGERPRINT = 1, /* another certificate than the signalling named */
@@ -84,7 +83,6 @@ enum ctl_call_state {
 #define CTL_STREAM_RTCP_MUX 4u
 #define CTL_STREAM_RAW 8u          /* not RTP (UDPTL): any datagram of the right source passes */
 #define CTL_STREAM_PASS_CRYPTO 16u /* both sides: SRTP crosses as it is, keys left alone */
-#define CTL_STREAM_DIGITS 32u      /* tell digits that this side sends (CTL_MEDIA_DIGIT) */
 /* srtp_crypto.flags, RFC 4568 6.3 */
 #define CTL_SRTP_UNENCRYPTED_RTP 1u
 #define CTL_SRTP_UNENCRYPTED_RTCP 2u

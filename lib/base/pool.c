@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "lib/base/ensure.h"
 
@@ -28,7 +29,10 @@ enum err pool_init(struct pool *pool, size_t object_size, uint32_t capacity)
 void pool_fini(struct pool *pool)
 {
 	for (size_t i = 0; i < pool->block_count; i++)
-		free(pool->blocks[i]);
+		if (!pool->reserves)
+			free(pool->blocks[i]);
+		else if (pool->blocks[i])
+			munmap(pool->blocks[i], POOL_BLOCK_SLOTS * pool->object_size);
 	free(pool->blocks);
 	*pool = (struct pool){ 0 };
 }
@@ -42,6 +46,41 @@ static struct slot_head *pool_slot(const struct pool *pool, uint32_t slot)
 					    (slot - 1) % POOL_BLOCK_SLOTS * pool->object_size);
 }
 
+/* malloc's own might be written to, to be zero. */
+static void *block_map(size_t len)
+{
+	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
+static bool block_make(struct pool *pool, size_t block)
+{
+	if (!pool->blocks[block])
+		pool->blocks[block] = pool->reserves ?
+					      block_map(POOL_BLOCK_SLOTS * pool->object_size) :
+					      calloc(POOL_BLOCK_SLOTS, pool->object_size);
+	return pool->blocks[block] != NULL;
+}
+
+/* There is no gap below a block that was made. */
+enum err pool_reserve(struct pool *pool, uint32_t count)
+{
+	size_t end = (count + (size_t)POOL_BLOCK_SLOTS - 1) / POOL_BLOCK_SLOTS;
+	size_t at = end;
+
+	if (count > pool->capacity)
+		return ERR_EXHAUSTED;
+	ensure(pool->reserves || pool->used == 0);
+	pool->reserves = true;
+	while (at > 0 && !pool->blocks[at - 1])
+		at--;
+	for (; at < end; at++)
+		if (!block_make(pool, at))
+			return ERR_NOMEM;
+	return OK;
+}
+
 void *pool_take(struct pool *pool, struct handle *ret_handle)
 {
 	struct slot_head *head;
@@ -51,14 +90,8 @@ void *pool_take(struct pool *pool, struct handle *ret_handle)
 		head = pool_slot(pool, slot);
 		pool->free_slot = head->next_free;
 	} else {
-		void **block;
-
-		if (pool->used == pool->capacity)
-			return NULL;
-		block = &pool->blocks[pool->used / POOL_BLOCK_SLOTS];
-		if (!*block)
-			*block = calloc(POOL_BLOCK_SLOTS, pool->object_size);
-		if (!*block)
+		if (pool->used == pool->capacity ||
+		    !block_make(pool, pool->used / POOL_BLOCK_SLOTS))
 			return NULL;
 		slot = ++pool->used;
 		head = pool_slot(pool, slot);

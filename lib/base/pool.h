@@ -46,11 +46,16 @@ struct pool {
 	uint32_t used; /* slots ever handed out */
 	uint32_t live;
 	uint32_t free_slot;
+	bool reserves; /* pool_reserve made its blocks */
 };
 
 /* capacity: the hard limit of live objects. Memory is taken as it is needed. */
 must_use enum err pool_init(struct pool *pool, size_t object_size, uint32_t capacity);
 void pool_fini(struct pool *pool);
+/* Blocks for so many live objects: up to that number pool_take allocates nothing. They are address
+ * space, and memory only when they are used. Called before the first pool_take, or never. ERR_NOMEM,
+ * ERR_EXHAUSTED: above the capacity. */
+must_use enum err pool_reserve(struct pool *pool, uint32_t count);
 
 /* Zeroed. NULL: at capacity, or out of memory. */
 must_use void *pool_take(struct pool *pool, struct handle *ret_handle);

@@ -91,6 +91,13 @@ bool stats_reader_stale(const struct stats_reader *reader)
 	       st.st_ino != reader->inode;
 }
 
+uint32_t stats_reader_count(const struct stats_reader *reader)
+{
+	uint32_t count = atomic_load_explicit(&reader->header->series, memory_order_acquire);
+
+	return count < STATS_MAX_SERIES ? count : STATS_MAX_SERIES;
+}
+
 static struct slice bounded(const char *p, size_t max)
 {
 	return slice_of(p, strnlen(p, max));
@@ -112,12 +119,9 @@ bool stats_reader_next(const struct stats_reader *reader, uint32_t *cursor,
 {
 	const struct stats_entry *table = (const void *)((const char *)reader->header +
 							 STATS_TABLE_AT);
-	uint32_t count = atomic_load_explicit(&reader->header->series, memory_order_acquire);
 	const struct stats_entry *entry;
 
-	if (count > STATS_MAX_SERIES)
-		count = STATS_MAX_SERIES;
-	if (*cursor >= count)
+	if (*cursor >= stats_reader_count(reader))
 		return false;
 	entry = &table[*cursor];
 	*ret = (struct stats_sample){

@@ -5,6 +5,7 @@
  * File: run_dir/<program>.stats. A header, then fixed-size series {name, labels, kind, help}, then
  * one row of u64 cells for each worker (cache lines apart). A series is made at start or when a label
  * value first appears; it is never taken away while the process lives. The reader sums the rows.
+ * There is room for many, but the file has holes: blocks are taken for some thousand at a time.
  * Only the owner of a row writes it, with relaxed atomic stores: no locks, no read-modify-write. */
 #pragma once
 
@@ -12,7 +13,7 @@
 
 #include "lib/base/text.h"
 
-#define STATS_MAX_SERIES 4096u
+#define STATS_MAX_SERIES 131072u /* a thousand trunks have some eighty thousand */
 #define STATS_NAME_BYTES 64u
 #define STATS_LABELS_BYTES 128u /* trunk="carrier",direction="in" — escaped as Prometheus wants it */
 #define STATS_HELP_BYTES 96u
@@ -32,7 +33,8 @@ void stats_destroy(struct stats **stats);
 struct stats_row *stats_row(struct stats *stats, unsigned row);
 
 /* The series of this name and labels, made when it is not there. Thread-safe; not for the hot path:
- * look up once, keep the id. The table full: 0, and the overflow is counted. */
+ * look up once, keep the id. The table or the disk full, or a name too long: 0, what happens to it is
+ * counted as overflow, and that it could not be made in sbc_stats_refused_total. */
 stats_id stats_series(struct stats *stats, enum stats_kind kind, const char *name,
 		      const char *labels, const char *help);
 /* Appends key="value" to a label list (with a comma when it is not the first), escaped as Prometheus
@@ -81,6 +83,8 @@ struct stats_sample {
  * another inode then): stats_reader_stale tells. */
 must_use enum err stats_reader_open(const char *path, struct stats_reader **ret);
 void stats_reader_close(struct stats_reader **reader);
+/* Series so far. */
+uint32_t stats_reader_count(const struct stats_reader *reader);
 bool stats_reader_stale(const struct stats_reader *reader);
 /* Series in order of making; false at the end. *cursor starts at 0. */
 bool stats_reader_next(const struct stats_reader *reader, uint32_t *cursor,

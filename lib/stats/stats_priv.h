@@ -5,7 +5,7 @@
 #include "lib/stats/stats.h"
 
 #define STATS_MAGIC 0x7362637374617473ull
-#define STATS_VERSION 1u
+#define STATS_VERSION 2u
 #define STATS_MAX_ROWS 256u
 #define STATS_PROGRAM_BYTES 32u
 
@@ -26,6 +26,7 @@ struct stats_entry {
 };
 
 #define STATS_PAGE_BYTES 4096u
+#define STATS_STEP 4096u /* series that blocks are taken for at once; whole pages of either kind */
 #define STATS_ROW_BYTES (STATS_MAX_SERIES * sizeof(uint64_t))
 #define STATS_TABLE_AT STATS_PAGE_BYTES
 #define STATS_ROWS_AT                                                                              \

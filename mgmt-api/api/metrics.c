@@ -12,6 +12,7 @@ struct sample {
 	struct stats_sample stats;
 	struct slice family; /* the name, without a histogram's suffix */
 	uint32_t order;
+	uint8_t program;
 	bool merged; /* into an earlier sample of the same name and labels */
 };
 
@@ -147,9 +148,12 @@ static bool same_series(const struct sample *a, const struct sample *b)
 }
 
 /* One family, count samples: what two programs have alike is added up, for Prometheus refuses a
- * series that stands there twice. */
+ * series that stands there twice. The large families, with a trunk's name, are of one program, which
+ * has nothing twice. */
 static void merge_family(struct sample *samples, size_t count)
 {
+	if (samples[0].program == samples[count - 1].program)
+		return;
 	for (size_t i = 1; i < count; i++)
 		for (size_t k = 0; k < i && !samples[i].merged; k++)
 			if (same_series(&samples[i], &samples[k])) {
@@ -203,23 +207,31 @@ static void put_family(struct text *text, struct sample *samples, size_t count)
 			put_sample(text, &samples[i]);
 }
 
-static uint32_t read_samples(struct api *api, struct arena *arena, struct sample *samples,
-			     uint32_t cap)
+/* All samples in the order of programs. NULL: out of memory. */
+static struct sample *read_samples(struct api *api, struct arena *arena, uint32_t *ret_count)
 {
-	uint32_t count = 0;
+	struct stats_reader *readers[3];
+	struct sample *samples;
+	uint32_t cap = 0, count = 0;
 
 	for (size_t i = 0; i < 3; i++) {
-		struct stats_reader *reader = reader_of(api, i, arena);
+		readers[i] = reader_of(api, i, arena);
+		cap += readers[i] ? stats_reader_count(readers[i]) : 0;
+	}
+	samples = arena_array(arena, cap + 1, sizeof(*samples));
+	for (size_t i = 0; samples && i < 3; i++) {
 		uint32_t cursor = 0;
 
-		while (reader && count < cap &&
-		       stats_reader_next(reader, &cursor, &samples[count].stats)) {
+		while (readers[i] && count < cap &&
+		       stats_reader_next(readers[i], &cursor, &samples[count].stats)) {
 			samples[count].family = family_of(&samples[count].stats);
 			samples[count].order = count;
+			samples[count].program = (uint8_t)i;
 			count++;
 		}
 	}
-	return count;
+	*ret_count = count;
+	return samples;
 }
 
 static void put_build(struct api *api, struct text *text)
@@ -235,19 +247,17 @@ static void put_build(struct api *api, struct text *text)
 
 void get_metrics(struct api_call *call)
 {
-	const uint32_t cap = 3 * STATS_MAX_SERIES;
-	struct arena *arena = http_arena(call->exchange);
-	struct sample *samples = arena_array(arena, cap, sizeof(*samples));
 	struct text *text = http_body(call->exchange);
+	struct sample *samples;
 	uint32_t count;
 	uint32_t end;
 
+	refresh_own(call->api);
+	samples = read_samples(call->api, http_arena(call->exchange), &count);
 	if (!samples) {
 		problem_internal(call->exchange, ERR_NOMEM);
 		return;
 	}
-	refresh_own(call->api);
-	count = read_samples(call->api, arena, samples, cap);
 	if (count > 1)
 		qsort(samples, count, sizeof(*samples), by_family);
 	put_build(call->api, text);

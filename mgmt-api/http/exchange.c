@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #define ARENA_BYTES (16u << 20)
+#define BODY_BYTES (64u << 20) /* a text that grows leaves its smaller copies behind */
 #define UPLOAD_FIRST_BYTES 4096u
 /* A whole request in this time; MHD's own timer sees only idleness. */
 #define REQUEST_MS 60000u
@@ -46,7 +47,7 @@ void *http_on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
 	exchange->handle = handle;
 	exchange->started_ms = server->loop->now_ms;
 	arena_init(&exchange->arena, &server->cache, 4096, ARENA_BYTES);
-	arena_init(&exchange->body_arena, &server->cache, 4096, ARENA_BYTES);
+	arena_init(&exchange->body_arena, &server->cache, 4096, BODY_BYTES);
 	read_peer(exchange);
 	if (arena_keep(&exchange->arena, slice_text(uri), &whole) != OK)
 		whole = SLICE_NONE;

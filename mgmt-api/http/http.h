@@ -67,7 +67,7 @@ unsigned http_connections(const struct http_server *server);
 const struct http_request *http_request(const struct http_exchange *exchange);
 /* Lives as long as the exchange; up to 16 MiB. */
 struct arena *http_arena(struct http_exchange *exchange);
-/* Where the answer's body is written; an arena of its own, up to 16 MiB. */
+/* Where the answer's body is written; an arena of its own, for some 16 MiB. */
 struct text *http_body(struct http_exchange *exchange);
 /* The owner's pointer on an exchange. */
 void http_set_data(struct http_exchange *exchange, void *data);

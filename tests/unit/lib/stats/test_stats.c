@@ -139,11 +139,11 @@ static void full_table_swallows(void **state)
 	(void)state;
 	place_make(&place);
 	assert_int_equal(stats_create(place.path, "testd", 1, &stats), OK);
-	for (unsigned i = 0; i < STATS_MAX_SERIES - 3; i++) {
+	for (unsigned i = 0; i < STATS_MAX_SERIES - 4; i++) {
 		snprintf(labels, sizeof(labels), "n=\"%u\"", i);
 		made += stats_series(stats, STATS_COUNTER, "sbc_n_total", labels, "") != 0;
 	}
-	assert_int_equal(made, STATS_MAX_SERIES - 3);
+	assert_int_equal(made, STATS_MAX_SERIES - 4);
 	/* Two are left, a histogram needs five: nothing of it is made. */
 	assert_int_equal(stats_histogram(stats, "sbc_h", "", "", bounds, 3), 0);
 	assert_int_not_equal(stats_series(stats, STATS_COUNTER, "sbc_x_total", "", ""), 0);
@@ -157,8 +157,50 @@ static void full_table_swallows(void **state)
 	assert_int_equal(stats_reader_open(place.path, &reader), OK);
 	assert_true(find(reader, "sbc_stats_overflow_total", "", &sample));
 	assert_int_equal(sample.value, 3);
+	assert_true(find(reader, "sbc_stats_refused_total", "", &sample));
+	assert_int_equal(sample.value, 3); /* h, z, long */
 	assert_true(find(reader, "sbc_n_total", "n=\"0\"", &sample));
 	assert_int_equal(sample.value, 0);
+	assert_int_equal(stats_reader_count(reader), STATS_MAX_SERIES);
+	stats_reader_close(&reader);
+	stats_destroy(&stats);
+	place_clear(&place);
+}
+
+/* The table grows while it is read and written: ids, cells and what is found by name stay. */
+static void grows_when_it_is_needed(void **state)
+{
+	enum { MANY = 20000 };
+	struct stats_sample sample;
+	struct stats_reader *reader = NULL;
+	struct stats *stats = NULL;
+	struct place place;
+	char labels[STATS_LABELS_BYTES];
+	uint32_t cursor = 0, seen = 0;
+	struct stat st;
+	stats_id ids[MANY];
+
+	(void)state;
+	place_make(&place);
+	assert_int_equal(stats_create(place.path, "testd", 2, &stats), OK);
+	assert_int_equal(stat(place.path, &st), 0);
+	assert_in_range(st.st_blocks * 512, 1, 2u << 20); /* of some forty MiB that there is room for */
+	assert_int_equal(stats_reader_open(place.path, &reader), OK);
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(labels, sizeof(labels), "n=\"%u\"", i);
+		ids[i] = stats_series(stats, STATS_COUNTER, "sbc_n_total", labels, "");
+		assert_int_not_equal(ids[i], 0);
+		stats_add(stats_row(stats, i % 2), ids[i], i);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(labels, sizeof(labels), "n=\"%u\"", i);
+		assert_int_equal(stats_series(stats, STATS_COUNTER, "sbc_n_total", labels, ""), ids[i]);
+	}
+	while (stats_reader_next(reader, &cursor, &sample))
+		if (slice_eq(sample.name, SLICE("sbc_n_total")))
+			assert_int_equal(sample.value, seen++);
+	assert_int_equal(seen, MANY);
+	assert_false(stats_reader_stale(reader));
 	stats_reader_close(&reader);
 	stats_destroy(&stats);
 	place_clear(&place);
@@ -205,6 +247,7 @@ int main(void)
 		cmocka_unit_test(sums_over_rows),
 		cmocka_unit_test(histograms_are_cumulative),
 		cmocka_unit_test(full_table_swallows),
+		cmocka_unit_test(grows_when_it_is_needed),
 		cmocka_unit_test(another_layout_is_refused),
 		cmocka_unit_test(labels_are_escaped),
 	};

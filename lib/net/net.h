@@ -113,6 +113,9 @@ void net_stream_consume(struct net_stream *stream, size_t len);
 must_use enum err net_stream_write(struct net_stream *stream, struct slice bytes);
 /* OK: all is written; ERR_AGAIN: wait until it is writable; -errno. */
 must_use enum err net_stream_flush(struct net_stream *stream);
+/* How many of the written bytes the peer's system has acknowledged; also true of a connection that broke,
+ * until its fd is closed. Linux (SIOCOUTQ). */
+uint64_t net_stream_taken(const struct net_stream *stream);
 static inline bool net_stream_pending(const struct net_stream *stream)
 {
 	return stream->out_len > stream->out_at;

@@ -4,7 +4,9 @@
  * when empty, so that ten thousand idle connections hold no buffers.
  * lint: owns storage because a stream's unread and unsent bytes live across turns. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -144,4 +146,14 @@ enum err net_stream_flush(struct net_stream *stream)
 	if (stream->out)
 		let_go(&stream->out, &stream->out_at, &stream->out_len, &stream->out_cap);
 	return OK;
+}
+
+uint64_t net_stream_taken(const struct net_stream *stream)
+{
+	int waiting = 0;
+
+	if (ioctl(stream->fd, SIOCOUTQ, &waiting) < 0)
+		return stream->written_bytes;
+	/* A FIN of ours counts as a byte. */
+	return (uint64_t)waiting < stream->written_bytes ? stream->written_bytes - (uint64_t)waiting : 0;
 }

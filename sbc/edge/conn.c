@@ -114,22 +114,15 @@ static void leave_maps(struct conn *conn)
 void conn_kill(struct conn *conn, enum err err)
 {
 	struct edge *edge = conn->edge;
-	struct list *node;
 
 	if (conn->state == CONN_DEAD)
 		return;
+	waiters_fail(conn, err);
 	conn->state = CONN_DEAD;
 	loop_timer_stop(edge->loop, &conn->timer);
 	loop_forget(edge->loop, &conn->io);
 	list_remove(&conn->dirty);
 	leave_maps(conn);
-	while ((node = list_pop(&conn->waiters))) {
-		struct waiter *waiter = container_of(node, struct waiter, link);
-
-		waiter->err = err;
-		edge->counters.send_failed++;
-		list_add_tail(&edge->failures, &waiter->link);
-	}
 	list_add_tail(&edge->dead, &conn->dead);
 }
 
@@ -162,18 +155,6 @@ void conn_shut(struct conn *conn)
 
 /* ---- writing ---- */
 
-static void forget_written(struct conn *conn)
-{
-	list_each(node, &conn->waiters) {
-		struct waiter *waiter = container_of(node, struct waiter, link);
-
-		if (waiter->end_byte > conn->stream.written_bytes)
-			break;
-		list_remove(&waiter->link);
-		pool_give(&conn->edge->waiters, waiter->self);
-	}
-}
-
 static void watch(struct conn *conn)
 {
 	uint32_t events = EPOLLIN | (net_stream_pending(&conn->stream) ? EPOLLOUT : 0u);
@@ -189,8 +170,8 @@ void conn_flush(struct conn *conn)
 
 	if (conn->state == CONN_CONNECTING || conn->state == CONN_DEAD)
 		return;
+	waiters_settle(conn);
 	err = net_stream_flush(&conn->stream);
-	forget_written(conn);
 	if (err != OK && err != ERR_AGAIN) {
 		conn->edge->counters.closed_by_peer++;
 		conn_kill(conn, err);
@@ -205,12 +186,10 @@ void conn_flush(struct conn *conn)
 }
 
 static void queue_bytes(struct conn *conn, const struct flow *flow, struct slice bytes,
-			struct handle txn)
+			struct handle txn, bool again)
 {
 	struct edge *edge = conn->edge;
 	enum err err = net_stream_write(&conn->stream, bytes);
-	struct waiter *waiter;
-	struct handle self;
 
 	if (err != OK) {
 		edge_fail(edge, flow, txn, err);
@@ -219,12 +198,7 @@ static void queue_bytes(struct conn *conn, const struct flow *flow, struct slice
 		return;
 	}
 	mark_dirty(conn);
-	waiter = handle_is(txn) ? pool_take(&edge->waiters, &self) : NULL;
-	if (!waiter)
-		return;
-	*waiter = (struct waiter){ .self = self, .flow = *flow, .txn = txn,
-				   .end_byte = conn->stream.queued_bytes };
-	list_add_tail(&conn->waiters, &waiter->link);
+	waiter_add(conn, flow, bytes, txn, again);
 }
 
 /* ---- reading ---- */
@@ -235,7 +209,7 @@ static void answer_ping(struct conn *conn)
 
 	edge->counters.pings++;
 	if (bucket_take(&conn->pongs, edge->loop->now_ms))
-		queue_bytes(conn, &conn->flow, SLICE("\r\n"), HANDLE_NONE);
+		queue_bytes(conn, &conn->flow, SLICE("\r\n"), HANDLE_NONE, true);
 	else
 		edge->counters.pings_limited++;
 }
@@ -298,6 +272,8 @@ static void read_some(struct conn *conn)
 {
 	enum err err = net_stream_read(&conn->stream, conn->edge->limits.max_message_bytes);
 
+	if (err == OK)
+		waiters_settle(conn);
 	if (err == OK && conn->state == CONN_OPEN) {
 		cut_messages(conn);
 	} else if (err == OK) {
@@ -455,7 +431,8 @@ static struct conn *open_conn(struct edge *edge, const struct flow *flow, enum e
 	return conn;
 }
 
-void conn_send(struct edge *edge, const struct flow *flow, struct slice bytes, struct handle txn)
+void conn_send(struct edge *edge, const struct flow *flow, struct slice bytes, struct handle txn,
+	       bool again)
 {
 	struct conn *conn = find_conn(edge, flow);
 	enum err err = OK;
@@ -466,5 +443,5 @@ void conn_send(struct edge *edge, const struct flow *flow, struct slice bytes, s
 		edge_fail(edge, flow, txn, err);
 		return;
 	}
-	queue_bytes(conn, flow, bytes, txn);
+	queue_bytes(conn, flow, bytes, txn, again);
 }

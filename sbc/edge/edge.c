@@ -65,20 +65,6 @@ uint32_t edge_connections(const struct edge *edge)
 
 /* ---- the end of the turn ---- */
 
-static void tell_failures(struct edge *edge)
-{
-	struct list *node;
-
-	while ((node = list_pop(&edge->failures))) {
-		struct waiter *waiter = container_of(node, struct waiter, link);
-		struct waiter copy = *waiter;
-
-		pool_give(&edge->waiters, waiter->self);
-		if (edge->events.failed)
-			edge->events.failed(edge->events.owner, &copy.flow, copy.txn, copy.err);
-	}
-}
-
 static void flush_all(struct edge *edge)
 {
 	struct list *node;
@@ -99,7 +85,7 @@ static void on_turn_end(struct loop *loop, void *owner)
 	struct list *node;
 
 	for (unsigned round = 0; round < END_ROUNDS; round++) {
-		tell_failures(edge);
+		waiters_tell(edge);
 		flush_all(edge);
 		if (list_empty(&edge->failures))
 			break;
@@ -177,6 +163,7 @@ void edge_destroy(struct edge **ref)
 		conn_kill(conn, ERR_CLOSED);
 		conn_free(conn);
 	}
+	waiters_drop(edge);
 	list_remove(&edge->hook.link);
 	source_table_destroy(&edge->sources);
 	net_batch_destroy(&edge->batch);
@@ -305,7 +292,7 @@ void edge_send(struct edge *edge, const struct flow *flow, struct slice bytes, s
 	if (flow->transport == SIP_UDP)
 		send_datagram(edge, flow, bytes, txn);
 	else
-		conn_send(edge, flow, bytes, txn);
+		conn_send(edge, flow, bytes, txn, false);
 }
 
 void edge_close(struct edge *edge, struct handle connection)

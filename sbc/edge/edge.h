@@ -68,6 +68,7 @@ extern const struct edge_limits edge_limits_default;
 	X(sources_evicted, "unknown sources forgotten for newer ones")                             \
 	X(send_dropped, "datagrams that the kernel had no room for")                               \
 	X(send_failed, "messages that could not be sent")                                          \
+	X(sent_again, "requests sent again because the peer ended their connection")               \
 	X(icmp_errors, "ICMP errors to datagrams of ours")                                         \
 	X(accepted, "connections accepted")                                                        \
 	X(connected, "connections opened by us")                                                   \
@@ -120,7 +121,8 @@ bool edge_listener_find(const struct edge *edge, enum sip_transport transport,
 /* Takes a message for sending (copied). UDP: flow->listener to flow->remote. Streams: the connection
  * of the flow while it is open, else an open one to flow->remote, else a new one there; so for a
  * response flow->remote is where RFC 3261 18.2.2 sends it when the connection is gone.
- * Failures come to events.failed when txn is a handle. */
+ * A request that the peer's system had not acknowledged when the peer ended the connection goes once
+ * more, over another. Failures come to events.failed when txn is a handle. */
 void edge_send(struct edge *edge, const struct flow *flow, struct slice bytes, struct handle txn);
 
 /* Closes a connection at the end of the turn, after what is queued was sent. */

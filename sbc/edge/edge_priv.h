@@ -22,13 +22,16 @@ struct listener {
 	struct net_queue *queue; /* UDP */
 };
 
-/* Who is told when bytes do not go: on a connection's list, then on edge->failures. */
+/* Who is told when bytes do not arrive: on a connection's list, then on edge->failures. */
 struct waiter {
 	struct list link;
 	struct handle self;
 	struct flow flow;
 	struct handle txn;
-	uint64_t end_byte; /* of the stream: written beyond it, the message is gone */
+	uint64_t end_byte; /* of the stream: taken beyond it, the message has arrived */
+	char *request;     /* a copy, owned; NULL: it is no request, or went a second time */
+	size_t request_len;
+	bool again;        /* the peer ended the connection: it is to be sent over another */
 	enum err err;
 };
 
@@ -101,9 +104,23 @@ struct listener *listener_find(const struct edge *edge, uint16_t number);
 void listener_close(struct listener *listener);
 
 void conn_accept(struct listener *listener, int fd, const struct endpoint *remote);
-void conn_send(struct edge *edge, const struct flow *flow, struct slice bytes, struct handle txn);
+/* again: it went over a connection that broke; it is not kept for a third time. */
+void conn_send(struct edge *edge, const struct flow *flow, struct slice bytes, struct handle txn,
+	       bool again);
 void conn_shut(struct conn *conn);
-/* Ends it now; what was not written failed with err. */
+/* Ends it now; what has not arrived failed with err, or goes another way. */
 void conn_kill(struct conn *conn, enum err err);
 void conn_flush(struct conn *conn);
 void conn_free(struct conn *conn);
+
+/* Notes a message that was queued to the end of the connection's stream. */
+void waiter_add(struct conn *conn, const struct flow *flow, struct slice bytes, struct handle txn,
+		bool again);
+/* Lets those go whose bytes have arrived. */
+void waiters_settle(struct conn *conn);
+/* The connection ends: the others move to edge->failures. */
+void waiters_fail(struct conn *conn, enum err err);
+/* Tells of all failures, or sends again what may be. */
+void waiters_tell(struct edge *edge);
+/* Forgets all failures: nobody is told. */
+void waiters_drop(struct edge *edge);

@@ -25,6 +25,11 @@ static void on_message(void *owner, const struct flow *flow, struct slice bytes)
 		edge_send(world->edge, flow, SLICE(REPLY), HANDLE_NONE);
 	if (world->close_after)
 		edge_close(world->edge, flow->connection);
+	if (world->hang_up_fd > 0) {
+		close(world->hang_up_fd);
+		world->hang_up_fd = 0;
+		edge_send(world->edge, &world->onward, bytes, (struct handle){ 7, 7 });
+	}
 }
 
 static void on_malformed(void *owner, const struct flow *flow, struct slice head, uint16_t status,

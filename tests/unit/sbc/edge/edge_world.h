@@ -18,6 +18,8 @@ struct world {
 	enum edge_filter verdict;
 	bool answer;      /* every message with REPLY on its flow */
 	bool close_after; /* and close its connection */
+	int hang_up_fd;   /* 0: none; else closed by the next message, which goes on by `onward` */
+	struct flow onward;
 	unsigned messages;
 	struct flow flow; /* of the last message */
 	char bytes[1024]; /* the last message */

@@ -67,6 +67,14 @@ static int accept_one(struct world *world, int listener)
 	return fd;
 }
 
+/* A world, a raw listener beside it, and the way there. */
+static struct flow listening_peer(struct world *world, const struct endpoint *peer, int *ret_listener)
+{
+	world_open(world, NULL);
+	assert_int_equal(net_tcp_listen(peer, false, ret_listener), OK);
+	return flow_to(world, SIP_TCP, peer);
+}
+
 static void connections_are_reused(void **state)
 {
 	const struct handle txn = { 3, 1 };
@@ -78,9 +86,7 @@ static void connections_are_reused(void **state)
 	int fd;
 
 	(void)state;
-	world_open(&world, NULL);
-	assert_int_equal(net_tcp_listen(&peer, false, &listener), OK);
-	flow = flow_to(&world, SIP_TCP, &peer);
+	flow = listening_peer(&world, &peer, &listener);
 	/* Two while it connects, one later: one connection, in order. */
 	edge_send(world.edge, &flow, SLICE("A"), txn);
 	edge_send(world.edge, &flow, SLICE("B"), txn);
@@ -106,6 +112,83 @@ static void connections_are_reused(void **state)
 	assert_string_equal(raw_read(fd, got), "E");
 	assert_int_equal(world.failures, 0);
 	close(fd);
+	close(listener);
+	world_close(&world);
+}
+
+/* The peer closes in the turn that writes to it: the kernel takes the bytes, nobody gets them. */
+static void message_meets_a_hang_up(const char *request, bool again)
+{
+	struct endpoint peer = free_endpoint("127.0.0.1", true);
+	struct endpoint sender;
+	struct world world;
+	char got[2048];
+	int listener = -1;
+	int udp;
+	int fd;
+
+	world_open(&world, NULL);
+	assert_int_equal(net_tcp_listen(&peer, false, &listener), OK);
+	fd = raw_connect(&world.tcp);
+	raw_write(fd, REQUEST);
+	until(&world, world.messages == 1);
+	world.onward = world.flow;
+	world.onward.remote = peer;
+	world.hang_up_fd = fd;
+	udp = raw_udp("127.0.0.1", &sender);
+	send_udp(udp, &world.udp, slice_text(request));
+	if (again) {
+		fd = accept_one(&world, listener);
+		until(&world, edge_counters(world.edge)->connected == 1);
+		loop_turn(&world.loop, 0);
+		assert_string_equal(raw_read(fd, got), request);
+		assert_int_equal(world.failures, 0);
+		close(fd);
+	} else {
+		until(&world, world.failures == 1);
+		assert_int_equal(world.failed_txn.slot, 7);
+	}
+	assert_int_equal(edge_counters(world.edge)->sent_again, again);
+	until(&world, edge_connections(world.edge) == 0);
+	assert_int_equal(edge_counters(world.edge)->connected, again);
+	close(udp);
+	close(listener);
+	world_close(&world);
+}
+
+static void a_request_outlives_its_connection(void **state)
+{
+	(void)state;
+	message_meets_a_hang_up(REQUEST, true);
+}
+
+static void a_response_does_not(void **state)
+{
+	(void)state;
+	message_meets_a_hang_up(REPLY, false);
+}
+
+static void what_arrived_is_not_sent_again(void **state)
+{
+	struct endpoint peer = free_endpoint("127.0.0.1", true);
+	struct world world;
+	struct flow flow;
+	char got[2048];
+	int listener = -1;
+	int fd;
+
+	(void)state;
+	flow = listening_peer(&world, &peer, &listener);
+	edge_send(world.edge, &flow, SLICE(REQUEST), (struct handle){ 7, 7 });
+	fd = accept_one(&world, listener);
+	until(&world, edge_counters(world.edge)->connected == 1);
+	loop_turn(&world.loop, 0);
+	assert_string_equal(raw_read(fd, got), REQUEST);
+	close(fd);
+	until(&world, edge_connections(world.edge) == 0);
+	assert_int_equal(world.failures, 0);
+	assert_int_equal(edge_counters(world.edge)->sent_again, 0);
+	assert_int_equal(edge_counters(world.edge)->connected, 1);
 	close(listener);
 	world_close(&world);
 }
@@ -196,9 +279,7 @@ static void slow_readers_are_closed(void **state)
 	int fd;
 
 	(void)state;
-	world_open(&world, NULL);
-	assert_int_equal(net_tcp_listen(&peer, false, &listener), OK);
-	flow = flow_to(&world, SIP_TCP, &peer);
+	flow = listening_peer(&world, &peer, &listener);
 	edge_send(world.edge, &flow, SLICE("A"), HANDLE_NONE);
 	fd = accept_one(&world, listener);
 	while (edge_counters(world.edge)->closed_slow_reader == 0) {
@@ -329,6 +410,9 @@ int main(void)
 		cmocka_unit_test(streams_are_cut),
 		cmocka_unit_test(pongs_are_limited),
 		cmocka_unit_test(connections_are_reused),
+		cmocka_unit_test(a_request_outlives_its_connection),
+		cmocka_unit_test(a_response_does_not),
+		cmocka_unit_test(what_arrived_is_not_sent_again),
 		cmocka_unit_test(refused_connections_fail),
 		cmocka_unit_test(malformed_gets_one_answer),
 		cmocka_unit_test(slow_senders_are_closed),

@@ -77,7 +77,7 @@ void worker_execute_record(struct worker *worker, uint32_t owner,
 	} else if (!told->on) {
 		worker_record_stop(worker, session);
 	} else {
-		err = path.len > 0 && path.p[0] == '/' ?
+		err = path.len > 0 && recorder_path_good(told->path) ?
 			      record_begin(worker, session, path.p, told->decrypted) :
 			      ERR_SYNTAX;
 		if (err != OK)

@@ -5,6 +5,7 @@
 #include "media-relay/worker/recorder.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #define SPARE_BYTES  (RECORDINGS_MAX * 256u)
 #define SLEEP_NS     20000000 /* while something is recorded */
 #define FLUSH_ROUNDS 25u      /* of those */
+#define NAME_CHARACTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_."
 
 enum ring_verb { RING_BEGIN, RING_PACKET, RING_END };
 
@@ -176,6 +178,43 @@ static void post(struct recorder *recorder, const struct ring_item *item)
 	ensure(at); /* the spare room */
 	memcpy(at, item, sizeof(*item));
 	ring_commit(&recorder->ring, sizeof(*item));
+}
+
+static bool folder_good(struct slice component)
+{
+	for (size_t i = 0; i < component.len; i++)
+		if ((unsigned char)component.p[i] < ' ' || component.p[i] == 0x7f)
+			return false;
+	return component.len > 0 && !slice_eq(component, SLICE(".")) &&
+	       !slice_eq(component, SLICE(".."));
+}
+
+static bool name_good(struct slice name)
+{
+	static const struct slice ending = SLICE_INIT(".pcap");
+
+	for (size_t i = 0; i < name.len; i++)
+		if (!strchr(NAME_CHARACTERS, name.p[i]) || name.p[i] == '\0')
+			return false;
+	return name.len > ending.len && name.p[0] != '.' &&
+	       slice_eq(slice_skip(name, name.len - ending.len), ending);
+}
+
+bool recorder_path_good(struct slice path)
+{
+	if (path.len >= PATH_MAX || path.len == 0 || path.p[0] != '/')
+		return false;
+	for (;;) {
+		size_t end;
+
+		path = slice_skip(path, 1);
+		end = slice_find_char(path, '/');
+		if (end == path.len)
+			return name_good(path);
+		if (!folder_good(slice_head(path, end)))
+			return false;
+		path = slice_skip(path, end);
+	}
 }
 
 static struct recording *unused(struct recorder *recorder)

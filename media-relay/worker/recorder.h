@@ -32,6 +32,10 @@ struct recorded {
 	uint64_t arrival_us; /* monotonic */
 };
 
+/* An absolute path without detours ("..", "//"), without control characters, to a file that is called
+ * like one of ours: letters, digits, '-', '_' and '.', which is not the first, and ".pcap". */
+bool recorder_path_good(struct slice path);
+
 /* spare_bytes: that must stay free where files are. */
 must_use enum err recorder_create(uint64_t spare_bytes, struct recorder **ret);
 /* Writes what is in the ring, closes all files. */

@@ -4,6 +4,7 @@
 #include "tests/support/unit.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/ensure.h"
 #include "media-relay/worker/pcap_file.h"
 #include "media-relay/worker/recorder.h"
 
@@ -246,12 +248,41 @@ static void a_disk_that_fills_up(void **state)
 	assert_int_equal(count_packets(bytes, read_file(f->paths[1], bytes, sizeof(bytes))), 1);
 }
 
+static void paths_are_plain(void **state)
+{
+	static const char *const good[] = { "/a.pcap", "/rec/0-9_aZ.1.decrypted.pcap",
+					    "/r\xc3\xa9/ b/a.pcap", "/..a/b../a.pcap" };
+	static const char *const bad[] = {
+		"", "/", "a.pcap", "./a.pcap", "//a.pcap", "/a/../b.pcap", "/../a.pcap", "/a/./b.pcap",
+		"/a//b.pcap", "/a/..", "/.pcap", "/.a.pcap", "/a.pcap/", "/a", "/a.pcapx",
+		"/a b.pcap", "/a\n.pcap", "/a\n/b.pcap", "/a\x7f/b.pcap", "/\xc3\xa9.pcap",
+		"/a;b.pcap", "/a%.pcap",
+	};
+	char long_path[PATH_MAX + 8];
+
+	(void)state;
+	for (unsigned i = 0; i < array_size(good); i++)
+		assert_true(recorder_path_good(slice_text(good[i])));
+	for (unsigned i = 0; i < array_size(bad); i++)
+		assert_false(recorder_path_good(slice_text(bad[i])));
+	assert_false(recorder_path_good(SLICE("/a.pcap\0")));
+	assert_false(recorder_path_good(SLICE("/a\0b.pcap")));
+	assert_false(recorder_path_good(SLICE("/a\0/b.pcap")));
+	memset(long_path, 'a', sizeof(long_path));
+	memcpy(long_path, "/", 1);
+	memcpy(long_path + PATH_MAX - 6, ".pcap", 5);
+	assert_true(recorder_path_good(slice_of(long_path, PATH_MAX - 1)));
+	memcpy(long_path + PATH_MAX - 5, ".pcap", 5);
+	assert_false(recorder_path_good(slice_of(long_path, PATH_MAX)));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(headers_are_right),
+		cmocka_unit_test(paths_are_plain),
 		TEST(a_packet_stands_in_the_file),
 		TEST(recordings_side_by_side),
 		TEST(a_full_ring_drops),

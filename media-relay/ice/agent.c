@@ -228,6 +228,23 @@ static void answer_error(const struct stun_message *message, enum stun_error cod
 	ret->len = stun_write_end(&writer, password);
 }
 
+/* Whoever plays back a check from a forged source must gain nothing by it. A check as RFC 8445 7.1.1
+ * wants it is longer than its answer; one that is not gets silence. */
+static bool is_longer(const struct ice_datagram *in, struct ice_reply *ret)
+{
+	if (ret->len <= in->len)
+		return false;
+	ret->len = 0;
+	return true;
+}
+
+static enum ice_verdict refuse(const struct ice_datagram *in, const struct stun_message *message,
+			       enum stun_error code, struct slice password, struct ice_reply *ret)
+{
+	answer_error(message, code, password, ret);
+	return is_longer(in, ret) ? ICE_DROP_MALFORMED : ICE_REFUSED;
+}
+
 enum ice_verdict ice_receive(struct ice *ice, const struct ice_datagram *in, struct ice_reply *ret)
 {
 	const struct ice_credentials *credentials;
@@ -248,21 +265,17 @@ enum ice_verdict ice_receive(struct ice *ice, const struct ice_datagram *in, str
 	password = password_of(credentials);
 	if (!stun_is_authentic(&message, password))
 		return ICE_DROP_INTEGRITY;
-	if (message.unknown_count > 0) {
-		answer_error(&message, STUN_UNKNOWN, password, ret);
-		return ICE_REFUSED;
-	}
-	if (message.broken) {
-		answer_error(&message, STUN_BAD_REQUEST, password, ret);
-		return ICE_REFUSED;
-	}
+	if (message.unknown_count > 0)
+		return refuse(in, &message, STUN_UNKNOWN, password, ret);
+	if (message.broken)
+		return refuse(in, &message, STUN_BAD_REQUEST, password, ret);
 	/* A lite agent is always controlled (RFC 8445 6.1.1), so the peer has to change. */
-	if (message.controlled) {
-		answer_error(&message, STUN_ROLE_CONFLICT, password, ret);
-		return ICE_REFUSED;
-	}
-	learn(ice, in, &message, credentials == &ice->now, ret);
+	if (message.controlled)
+		return refuse(in, &message, STUN_ROLE_CONFLICT, password, ret);
 	answer_success(in, &message, password, ret);
+	if (is_longer(in, ret))
+		return ICE_DROP_MALFORMED;
+	learn(ice, in, &message, credentials == &ice->now, ret);
 	return ICE_ANSWERED;
 }
 

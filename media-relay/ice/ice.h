@@ -66,7 +66,7 @@ void ice_clear(struct ice *ice);
 enum ice_verdict {
 	ICE_ANSWERED,       /* success */
 	ICE_REFUSED,        /* authentic, answered with 400, 420 or 487 */
-	ICE_DROP_MALFORMED, /* not STUN, or a length or fingerprint that is wrong */
+	ICE_DROP_MALFORMED, /* not STUN, a length or fingerprint that is wrong, or shorter than its answer */
 	ICE_DROP_METHOD,    /* not a Binding request */
 	ICE_DROP_USERNAME,  /* not for us, or not from our peer */
 	ICE_DROP_INTEGRITY,

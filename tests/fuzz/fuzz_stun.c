@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ice_set(&ice, &setup);
 	verdict = ice_receive(&ice, &in, &reply);
 	ensure((reply.len > 0) == (verdict == ICE_ANSWERED || verdict == ICE_REFUSED));
+	ensure(reply.len <= size);
 	ensure(reply.len == 0 || (stun_parse(data, size, &message) == OK &&
 				  stun_is_authentic(&message, setup.local_password)));
 	ensure(reply.len == 0 || stun_parse(reply.bytes, reply.len, &message) == OK);

@@ -138,7 +138,7 @@ static void world_init(struct world *world)
 	ice_set(&world->ice, &setup);
 }
 
-enum { NOMINATE = 1, CONTROLLED = 2, UNKNOWN = 4, BROKEN = 8 };
+enum { NOMINATE = 1, CONTROLLED = 2, UNKNOWN = 4, BROKEN = 8, BARE = 16 };
 
 struct check {
 	const char *username;
@@ -159,6 +159,7 @@ static enum ice_verdict send_check(struct world *world, const struct check *chec
 	static const unsigned char tie_breaker[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 	struct ice_datagram in = { .bytes = bytes, .component = 0, .now_ms = world->now_ms };
 	struct stun_writer writer;
+	enum ice_verdict verdict;
 
 	transaction[0] = (unsigned char)++world->serial;
 	stun_write_begin(&writer, bytes, sizeof(bytes),
@@ -166,17 +167,22 @@ static enum ice_verdict send_check(struct world *world, const struct check *chec
 	if (check->username)
 		stun_write_attribute(&writer, STUN_USERNAME, check->username,
 				     strlen(check->username));
-	stun_write_attribute(&writer, STUN_PRIORITY, priority, check->flags & BROKEN ? 3 : 4);
-	stun_write_attribute(&writer,
-			     check->flags & CONTROLLED ? STUN_ICE_CONTROLLED : STUN_ICE_CONTROLLING,
-			     tie_breaker, sizeof(tie_breaker));
+	if (!(check->flags & BARE)) {
+		stun_write_attribute(&writer, STUN_PRIORITY, priority,
+				     check->flags & BROKEN ? 3 : 4);
+		stun_write_attribute(&writer, check->flags & CONTROLLED ? STUN_ICE_CONTROLLED :
+									  STUN_ICE_CONTROLLING,
+				     tie_breaker, sizeof(tie_breaker));
+	}
 	if (check->flags & NOMINATE)
 		stun_write_attribute(&writer, STUN_USE_CANDIDATE, NULL, 0);
 	if (check->flags & UNKNOWN)
 		stun_write_attribute(&writer, (enum stun_attribute)0x7ffe, "x", 1);
 	in.len = stun_write_end(&writer, slice_text(check->password));
 	assert_int_equal(endpoint_parse(slice_text(check->source), &in.source), OK);
-	return ice_receive(&world->ice, &in, &world->reply);
+	verdict = ice_receive(&world->ice, &in, &world->reply);
+	assert_true(world->reply.len <= in.len);
+	return verdict;
 }
 
 static enum ice_verdict good_check(struct world *world, const char *source, unsigned flags,
@@ -185,6 +191,25 @@ static enum ice_verdict good_check(struct world *world, const char *source, unsi
 	struct check check = { OURS ":theirs", PASSWORD, source, flags, priority, 0 };
 
 	return send_check(world, &check);
+}
+
+/* What is shorter than its answer is no check by RFC 8445 7.1: a path is not made for it, either. */
+static void never_more_than_was_asked(void **state)
+{
+	const char *v6 = "[2001:db8::7]:4000";
+	struct endpoint source;
+	struct world world;
+
+	(void)state;
+	world_init(&world);
+	assert_int_equal(endpoint_parse(slice_text(v6), &source), OK);
+	assert_int_equal(good_check(&world, v6, 0, 1), ICE_ANSWERED);
+	assert_true(ice_path_is(&world.ice, 0, &source));
+	world_init(&world);
+	assert_int_equal(good_check(&world, v6, BARE, 1), ICE_DROP_MALFORMED);
+	assert_int_equal(world.reply.len, 0);
+	assert_false(ice_path_is(&world.ice, 0, &source));
+	assert_int_equal(good_check(&world, "192.0.2.7:4000", BARE, 1), ICE_ANSWERED);
 }
 
 static bool selected_is(const struct world *world, const char *text)
@@ -430,6 +455,7 @@ int main(void)
 		cmocka_unit_test(says_nothing_to_strangers),
 		cmocka_unit_test(refuses_peers_mistakes),
 		cmocka_unit_test(early_check_finds_its_peer),
+		cmocka_unit_test(never_more_than_was_asked),
 		cmocka_unit_test(nomination),
 		cmocka_unit_test(many_paths),
 		cmocka_unit_test(consent),

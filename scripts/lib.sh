@@ -12,6 +12,10 @@ PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev clang libbpf-dev linu
 	libmicrohttpd-dev libsqlite3-dev libpcre2-dev libc-ares-dev libpcap-dev libcmocka-dev
 	libsrtp2-dev
 	python3 curl jq"
+# Of Intel's processors and the like alone; without it SRTP goes through OpenSSL.
+if [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ]; then
+	PACKAGES_BUILD="$PACKAGES_BUILD libipsec-mb-dev"
+fi
 PACKAGES_DEMO="baresip-core"
 PACKAGES_TEST="clang libclang-rt-14-dev llvm sip-tester baresip-core kamailio tshark tcpdump
 	iproute2 ethtool bpftool python3-jsonschema libsrtp2-1 chromium kamailio-websocket-modules linphone-cli

@@ -109,12 +109,14 @@ static void make_iv(const struct srtp_key *key, const struct parts *parts,
 static struct srtp_job make_job(const struct srtp_engine *engine, const struct srtp_key *key,
 				const struct parts *parts, unsigned char *bytes)
 {
-	struct srtp_job job = { .context = key->context,
+	struct srtp_job job = { .engine = engine,
+				.cipher = key->facts->cipher,
+				.context = key->context,
 				.bytes = bytes + parts->clear,
 				.len = parts->end - parts->clear };
 
 	if (parts->control) {
-		job.context = engine->control[key->facts->cipher];
+		job.context = engine->control[job.cipher];
 		job.key = key->control_key;
 	}
 	if (key->facts->aead) {
@@ -193,11 +195,12 @@ static bool open_late(const struct srtp_engine *engine, const struct srtp_key *k
 	return open_body(engine, key, parts, bytes);
 }
 
-static enum srtp_verdict open_with(const struct srtp_engine *engine, struct srtp_key *key,
+static enum srtp_verdict open_with(struct srtp_engine *engine, struct srtp_key *key,
 				   bool control, unsigned char *bytes, size_t len, size_t *ret_len)
 {
 	struct parts parts = { .control = control };
 	enum srtp_verdict verdict = cut(key, bytes, len, &parts);
+	struct srtp_source *source;
 	struct srtp_window window;
 
 	if (verdict != SRTP_OK)
@@ -212,8 +215,9 @@ static enum srtp_verdict open_with(const struct srtp_engine *engine, struct srtp
 	if (!open_body(engine, key, &parts, bytes) &&
 	    (control || srtp_window_started(&window) || !open_late(engine, key, &parts, bytes)))
 		return SRTP_FORGED;
-	srtp_window_mark(&srtp_sources_take(&key->sources, parts.ssrc, true)->windows[control],
-			 parts.index);
+	source = srtp_sources_take(engine, &key->sources, parts.ssrc, true);
+	key->news |= !srtp_window_started(&window);
+	srtp_window_mark(&source->windows[control], parts.index);
 	*ret_len = parts.end;
 	return SRTP_OK;
 }
@@ -224,7 +228,7 @@ static struct srtp_key *old_key(struct srtp *srtp, uint64_t now_ms)
 	struct srtp_key *old = srtp->receive_old;
 
 	if (old && old->context && now_ms >= srtp->old_until_ms)
-		srtp_key_wipe(old);
+		srtp_key_wipe(srtp->engine, old);
 	return old && old->context ? old : NULL;
 }
 
@@ -257,8 +261,8 @@ enum srtp_verdict srtp_unprotect(struct srtp *srtp, bool control, unsigned char 
 
 /* ---- sending ---- */
 
-static enum srtp_verdict choose_index(struct srtp_key *key, const unsigned char *bytes,
-				      struct parts *parts)
+static enum srtp_verdict choose_index(struct srtp_engine *engine, struct srtp_key *key,
+				      const unsigned char *bytes, struct parts *parts)
 {
 	struct srtp_source *source;
 	struct srtp_window window;
@@ -277,9 +281,10 @@ static enum srtp_verdict choose_index(struct srtp_key *key, const unsigned char 
 		return SRTP_EXHAUSTED;
 	if (!srtp_window_fresh(&window, parts->index))
 		return SRTP_REPLAYED;
-	source = srtp_sources_take(&key->sources, parts->ssrc, false);
+	source = srtp_sources_take(engine, &key->sources, parts->ssrc, false);
 	if (!source)
 		return SRTP_EXHAUSTED;
+	key->news |= !srtp_window_started(&window);
 	srtp_window_mark(&source->windows[0], parts->index);
 	return SRTP_OK;
 }
@@ -311,7 +316,7 @@ enum srtp_verdict srtp_protect(struct srtp *srtp, bool control, unsigned char *b
 	parts.encrypted = !(key->flags & (control ? CTL_SRTP_UNENCRYPTED_RTCP
 						  : CTL_SRTP_UNENCRYPTED_RTP));
 	lay_out(key, &parts);
-	verdict = choose_index(key, bytes, &parts);
+	verdict = choose_index(srtp->engine, key, bytes, &parts);
 	if (verdict != SRTP_OK)
 		return verdict;
 	if (!seal_body(srtp->engine, key, &parts, bytes))

@@ -38,7 +38,9 @@ static void inherit(struct srtp *srtp, struct srtp_key *to, struct srtp_key **fr
 {
 	if (!*from || !srtp_key_same(*from, to))
 		return;
+	srtp_sources_clear(srtp->engine, &to->sources);
 	to->sources = (*from)->sources;
+	(*from)->sources.more = NULL;
 	to->control_next = (*from)->control_next;
 	srtp_key_destroy(srtp->engine, from);
 }
@@ -100,7 +102,7 @@ enum err srtp_set_send(struct srtp *srtp, const struct ctl_srtp_crypto *crypto)
 	}
 	if (srtp->send) {
 		srtp_key_destroy(srtp->engine, &srtp->send_old);
-		srtp_key_wipe(srtp->send);
+		srtp_key_wipe(srtp->engine, srtp->send);
 		srtp->send_old = srtp->send;
 	}
 	srtp->send = key;
@@ -114,6 +116,24 @@ enum ctl_srtp_suite srtp_suite(const struct srtp *srtp)
 	return srtp->suite;
 }
 
+static bool take_news(struct srtp_key *key)
+{
+	bool news = key && key->news;
+
+	if (news)
+		key->news = false;
+	return news;
+}
+
+bool srtp_take_news(struct srtp *srtp)
+{
+	bool news = take_news(srtp->send);
+
+	for (unsigned i = 0; i < SRTP_RECEIVE_KEYS; i++)
+		news |= take_news(srtp->receive[i]);
+	return news;
+}
+
 size_t srtp_receive_state(const struct srtp *srtp, unsigned char storage[SRTP_STATE_MAX_BYTES])
 {
 	struct wire_writer writer;
@@ -125,12 +145,22 @@ size_t srtp_receive_state(const struct srtp *srtp, unsigned char storage[SRTP_ST
 	return writer.err == OK ? writer.len : 0;
 }
 
-size_t srtp_send_state(const struct srtp *srtp, unsigned char storage[SRTP_STATE_MAX_BYTES])
+size_t srtp_send_state(const struct srtp *srtp, unsigned char storage[SRTP_SEND_STATE_MAX_BYTES])
 {
 	struct wire_writer writer;
 
-	wire_writer_init(&writer, storage, SRTP_STATE_MAX_BYTES);
+	wire_writer_init(&writer, storage, SRTP_SEND_STATE_MAX_BYTES);
 	if (srtp->send)
 		srtp_state_put(&writer, srtp->send);
 	return writer.err == OK ? writer.len : 0;
+}
+
+const void *srtp_hot(const struct srtp *srtp, bool receives, size_t *ret_bytes)
+{
+	const struct srtp_key *key = receives ? srtp->receive[0] : srtp->send;
+
+	if (!key)
+		return NULL;
+	*ret_bytes = srtp_key_hot_bytes(srtp->engine, key);
+	return key;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * SRTP and SRTCP (RFC 3711) with the suites of RFC 4568, 6188 and 7714, on OpenSSL's ciphers.
+ * SRTP and SRTCP (RFC 3711) with the suites of RFC 4568, 6188 and 7714, on a library's ciphers.
  * Sans-I/O: packets are changed where they lie, time is told, nothing is allocated for a packet.
  *
  * What makes it hard is what an index means: the roll-over counter is not on the wire, and one that
@@ -22,7 +22,8 @@
  * when sending it is refused, since a forgotten one might come back and use its indices again. */
 #define SRTP_SOURCES 16u
 #define SRTP_OVERLAP_MS 10000u /* how long a receive key that was replaced is still good */
-#define SRTP_STATE_MAX_BYTES 512u
+#define SRTP_STATE_MAX_BYTES 512u      /* of all receive keys */
+#define SRTP_SEND_STATE_MAX_BYTES 256u /* one key */
 
 /* ---- suites ---- */
 
@@ -47,15 +48,25 @@ enum srtp_cipher {
 	SRTP_CIPHERS,
 };
 
-/* One for each worker: the ciphers, fetched once, since each fetch costs more than a packet, and
- * memory for up to `capacity` sides. It does not move. */
+/* One for each worker: a library of ciphers, and memory for up to `capacity` sides. It does not move. */
+struct srtp_library;
 struct srtp_engine {
-	struct evp_cipher_st *ciphers[SRTP_CIPHERS];
-	struct evp_cipher_ctx_st *control[SRTP_CIPHERS]; /* for RTCP, keyed anew for each packet */
+	const struct srtp_library *library;
+	void *state;                 /* the library's */
+	void *control[SRTP_CIPHERS]; /* contexts for RTCP, keyed anew for each packet */
+	struct pool state_pool;
+	struct pool control_pool;
 	struct pool sides;
-	struct pool keys;
+	struct pool keys[2]; /* of counter mode, of GCM */
+	struct pool more;    /* SSRCs of keys that have several */
 };
+/* The library that runs fastest here. ERR_NOMEM; ERR_UNSUPPORTED: OpenSSL lacks a cipher. */
 must_use enum err srtp_engine_init(struct srtp_engine *engine, uint32_t capacity);
+/* For tests: one by name. ERR_UNSUPPORTED: not built in, or not for this processor. */
+must_use enum err srtp_engine_init_by(struct srtp_engine *engine, uint32_t capacity,
+				      const char *library);
+/* "ipsec-mb" or "OpenSSL". Static. */
+const char *srtp_engine_library(const struct srtp_engine *engine);
 /* Every struct srtp of it was destroyed before. Harmless on a zeroed one. */
 void srtp_engine_fini(struct srtp_engine *engine);
 
@@ -79,6 +90,9 @@ must_use enum err srtp_set_send(struct srtp *srtp, const struct ctl_srtp_crypto 
 
 /* Of the key that the last good packet came with, else of what is sent; CTL_SRTP_NONE: no key. */
 enum ctl_srtp_suite srtp_suite(const struct srtp *srtp);
+
+/* The memory that opening (or sealing) a packet reads first, to be fetched ahead. NULL: no key. */
+const void *srtp_hot(const struct srtp *srtp, bool receives, size_t *ret_bytes);
 
 /* ---- packets ---- */
 
@@ -104,4 +118,7 @@ enum srtp_verdict srtp_protect(struct srtp *srtp, bool control, unsigned char *b
 /* Octets for srtp_crypto.state: no secret, good only with the keys in use. The bytes written; 0:
  * there is nothing to remember. */
 size_t srtp_receive_state(const struct srtp *srtp, unsigned char storage[SRTP_STATE_MAX_BYTES]);
-size_t srtp_send_state(const struct srtp *srtp, unsigned char storage[SRTP_STATE_MAX_BYTES]);
+size_t srtp_send_state(const struct srtp *srtp, unsigned char storage[SRTP_SEND_STATE_MAX_BYTES]);
+/* Are there keys or SSRCs that a state written before knows nothing of? Asked once for each. What goes
+ * on under a known one may be some seconds older; what is not known would begin at 0 again. */
+bool srtp_take_news(struct srtp *srtp);

@@ -5,17 +5,15 @@
 /* OpenSSL has a type of this name, which nothing here uses. */
 #define ERR_STATE OPENSSL_ERR_STATE
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #undef ERR_STATE
 
+#include "media-relay/srtp/cipher.h"
 #include "media-relay/srtp/srtp.h"
 
 #define SRTP_SESSION_KEY_MAX 32u
 #define SRTP_SALT_MAX 14u
-#define SRTP_IV_BYTES 16u
 #define SRTP_AUTH_KEY_BYTES 20u /* n_a of RFC 3711 8.2 */
 #define SRTP_HASH_BYTES 20u
-#define SRTP_GCM_TAG_BYTES 16u
 #define SRTP_INDEX_MAX ((UINT64_C(1) << 48) - 1)
 #define SRTCP_INDEX_MAX ((UINT32_C(1) << 31) - 1)
 #define SRTP_ACTIVE 3u
@@ -78,25 +76,38 @@ struct srtp_source {
 struct srtp_retired {
 	uint32_t ssrc;
 	uint32_t roll_over;
+	uint32_t control_index;
 	uint16_t sequence;
 	bool started[2]; /* RTP, RTCP of it was seen */
-	uint32_t control_index;
 };
 
-struct srtp_sources {
-	struct srtp_source active[SRTP_ACTIVE];     /* the latest first */
+/* Of a key under which more than one SSRC came. */
+struct srtp_more {
+	struct handle handle;
+	struct srtp_source active[SRTP_ACTIVE - 1]; /* the latest first */
 	struct srtp_retired retired[SRTP_RETIRED];  /* the oldest first */
 	uint8_t retired_count;
+};
+
+/* Mostly there is one, which is all that its packets look at: a line of the processor's cache. */
+struct srtp_sources {
+	struct srtp_source latest;
+	struct srtp_more *more; /* NULL: there was no other */
 };
 
 /* What is remembered of it; all zero when nothing is. Changes nothing. */
 struct srtp_window srtp_sources_peek(const struct srtp_sources *sources, uint32_t ssrc,
 				     bool control);
 /* Its place, made when it has none. forget: to that end the oldest may be forgotten; otherwise NULL
- * when all places are taken. Only after its packet's tag was found right. */
-struct srtp_source *srtp_sources_take(struct srtp_sources *sources, uint32_t ssrc, bool forget);
+ * when all places are taken. Only after its packet's tag was found right. Allocates nothing. */
+struct srtp_source *srtp_sources_take(struct srtp_engine *engine, struct srtp_sources *sources,
+				      uint32_t ssrc, bool forget);
+/* What all keys that there are may need once: address space, which is no memory until then. Asked for
+ * with each key that is made. ERR_NOMEM. */
+must_use enum err srtp_sources_reserve(struct srtp_engine *engine);
+void srtp_sources_clear(struct srtp_engine *engine, struct srtp_sources *sources);
 
-/* ---- transforms (transform.c) ---- */
+/* ---- keyed hash (mac.c) ---- */
 
 /* HMAC-SHA1 with the key already hashed in: the states behind the inner and the outer pad. */
 struct srtp_mac {
@@ -109,25 +120,6 @@ void srtp_mac_hash(const struct srtp_mac *mac, const unsigned char *bytes, size_
 		   const unsigned char *tail, size_t tail_len,
 		   unsigned char ret_hash[SRTP_HASH_BYTES]);
 
-/* One cipher's work on one packet. */
-struct srtp_job {
-	EVP_CIPHER_CTX *context;
-	const unsigned char *key; /* NULL: the context has it already */
-	unsigned char iv[SRTP_IV_BYTES];
-	const unsigned char *clear; /* authenticated only (GCM) */
-	size_t clear_len;
-	const unsigned char *tail; /* the same, behind it */
-	size_t tail_len;
-	unsigned char *bytes; /* changed where they lie */
-	size_t len;
-};
-
-/* False: the library failed, which only a bug explains; the bytes are worthless then. */
-must_use bool srtp_ctr(const struct srtp_job *job);
-must_use bool srtp_gcm_seal(const struct srtp_job *job, unsigned char ret_tag[SRTP_GCM_TAG_BYTES]);
-/* False: the tag is wrong, and the bytes are as they were. */
-must_use bool srtp_gcm_open(const struct srtp_job *job, const unsigned char tag[SRTP_GCM_TAG_BYTES]);
-
 /* ---- keys (key.c) ---- */
 
 struct srtp_key {
@@ -137,20 +129,23 @@ struct srtp_key {
 	uint8_t flags;
 	uint8_t mki_len;
 	unsigned char mki[SRTP_MKI_MAX_BYTES];
+	bool news; /* it is new itself, or a new SSRC came under it */
 	uint64_t check;
-	EVP_CIPHER_CTX *context; /* for RTP; NULL: the key was wiped, its counters are left */
+	void *context; /* for RTP, behind this struct; NULL: the key was wiped, its counters are left */
 	unsigned char control_key[SRTP_SESSION_KEY_MAX];
 	unsigned char salts[2][SRTP_SALT_MAX]; /* of RTP, of RTCP */
-	struct srtp_mac macs[2];
 	uint32_t control_next; /* SRTCP index to send; one row for all SSRCs is enough for no reuse */
 	struct srtp_sources sources;
+	struct srtp_mac macs[]; /* of RTP, of RTCP; with GCM there are none */
 };
 
+/* What a packet reads and writes of it. */
+size_t srtp_key_hot_bytes(const struct srtp_engine *engine, const struct srtp_key *key);
 /* crypto: good by srtp_check. ERR_NOMEM. */
 must_use enum err srtp_key_create(struct srtp_engine *engine, const struct ctl_srtp_crypto *crypto,
 				  bool sends, struct srtp_key **ret);
 /* Wipes it; its counters stay. */
-void srtp_key_wipe(struct srtp_key *key);
+void srtp_key_wipe(const struct srtp_engine *engine, struct srtp_key *key);
 void srtp_key_destroy(struct srtp_engine *engine, struct srtp_key **key);
 bool srtp_key_same(const struct srtp_key *a, const struct srtp_key *b);
 
@@ -159,7 +154,8 @@ bool srtp_key_same(const struct srtp_key *a, const struct srtp_key *b);
 struct wire_writer;
 void srtp_state_put(struct wire_writer *writer, const struct srtp_key *key);
 /* Nothing happens when the state is none of this key's. */
-void srtp_state_take(struct srtp_key *key, struct slice state, bool sends);
+void srtp_state_take(struct srtp_engine *engine, struct srtp_key *key, struct slice state,
+		     bool sends);
 
 /* ---- sides (srtp.c) ---- */
 

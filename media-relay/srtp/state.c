@@ -4,9 +4,18 @@
  * back: RTP's sequence numbers go on by themselves, but the SRTCP index is our own, so it jumps. */
 #include "media-relay/srtp/srtp_priv.h"
 
+#include <assert.h>
+
 #include "lib/base/wire.h"
 
 #define CONTROL_JUMP 65536u
+#define HEAD_BYTES   (8u + 4u + 1u)
+#define ENTRY_BYTES  (4u + 1u + 6u + 4u)
+#define KEY_BYTES    (HEAD_BYTES + SRTP_SOURCES * ENTRY_BYTES) /* at most */
+
+static_assert(SRTP_RECEIVE_KEYS * KEY_BYTES <= SRTP_STATE_MAX_BYTES &&
+		      KEY_BYTES <= SRTP_SEND_STATE_MAX_BYTES,
+	      "whatever is remembered fits");
 
 struct entry {
 	uint32_t ssrc;
@@ -45,28 +54,46 @@ static struct entry of_source(const struct srtp_source *source)
 	};
 }
 
-/* The oldest first, so that taking them one after the other gives the same order. */
-void srtp_state_put(struct wire_writer *writer, const struct srtp_key *key)
+static void put_source(struct wire_writer *writer, const struct srtp_source *source)
 {
-	const struct srtp_sources *sources = &key->sources;
-	uint8_t count = sources->retired_count;
+	struct entry entry = of_source(source);
 
-	for (unsigned i = 0; i < SRTP_ACTIVE; i++)
-		count = (uint8_t)(count + sources->active[i].used);
-	wire_put_u64(writer, key->check);
-	wire_put_u32(writer, key->control_next);
-	wire_put_u8(writer, count);
-	for (unsigned i = 0; i < sources->retired_count; i++) {
-		struct entry entry = of_retired(&sources->retired[i]);
+	if (source->used)
+		put_entry(writer, &entry);
+}
+
+static void put_more(struct wire_writer *writer, const struct srtp_more *more)
+{
+	for (unsigned i = 0; i < more->retired_count; i++) {
+		struct entry entry = of_retired(&more->retired[i]);
 
 		put_entry(writer, &entry);
 	}
-	for (unsigned i = SRTP_ACTIVE; i-- > 0;) {
-		struct entry entry = of_source(&sources->active[i]);
+	for (unsigned i = SRTP_ACTIVE - 1; i-- > 0;)
+		put_source(writer, &more->active[i]);
+}
 
-		if (sources->active[i].used)
-			put_entry(writer, &entry);
+static uint8_t count_sources(const struct srtp_sources *sources)
+{
+	unsigned count = sources->latest.used;
+
+	if (sources->more) {
+		count += sources->more->retired_count;
+		for (unsigned i = 0; i < SRTP_ACTIVE - 1; i++)
+			count += sources->more->active[i].used;
 	}
+	return (uint8_t)count;
+}
+
+/* The oldest first, so that taking them one after the other gives the same order. */
+void srtp_state_put(struct wire_writer *writer, const struct srtp_key *key)
+{
+	wire_put_u64(writer, key->check);
+	wire_put_u32(writer, key->control_next);
+	wire_put_u8(writer, count_sources(&key->sources));
+	if (key->sources.more)
+		put_more(writer, key->sources.more);
+	put_source(writer, &key->sources.latest);
 }
 
 static struct entry get_entry(struct wire_reader *reader)
@@ -81,9 +108,9 @@ static struct entry get_entry(struct wire_reader *reader)
 	return entry;
 }
 
-static void take_entry(struct srtp_key *key, const struct entry *entry)
+static void take_entry(struct srtp_engine *engine, struct srtp_key *key, const struct entry *entry)
 {
-	struct srtp_source *source = srtp_sources_take(&key->sources, entry->ssrc, true);
+	struct srtp_source *source = srtp_sources_take(engine, &key->sources, entry->ssrc, true);
 
 	if (entry->started & 1)
 		srtp_window_close(&source->windows[0], entry->index);
@@ -91,7 +118,8 @@ static void take_entry(struct srtp_key *key, const struct entry *entry)
 		srtp_window_close(&source->windows[1], entry->control_index);
 }
 
-void srtp_state_take(struct srtp_key *key, struct slice state, bool sends)
+void srtp_state_take(struct srtp_engine *engine, struct srtp_key *key, struct slice state,
+		     bool sends)
 {
 	struct wire_reader reader;
 
@@ -109,7 +137,7 @@ void srtp_state_take(struct srtp_key *key, struct slice state, bool sends)
 			struct entry entry = get_entry(&reader);
 
 			if (mine && reader.err == OK)
-				take_entry(key, &entry);
+				take_entry(engine, key, &entry);
 		}
 	}
 }

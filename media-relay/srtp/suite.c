@@ -82,17 +82,19 @@ bool srtp_derive(const struct srtp_engine *engine, const struct srtp_facts *fact
 {
 	/* RFC 6188 2: the function's cipher is as long as the master key; RFC 7714 11 too. */
 	unsigned prf = SRTP_CTR_128 + (facts->key_bytes - 16u) / 8;
-	struct srtp_job job = { .context = EVP_CIPHER_CTX_new(), .bytes = ret_bytes, .len = len };
+	struct srtp_job job = { .engine = engine,
+				.cipher = (enum srtp_cipher)prf,
+				.context = engine->control[prf],
+				.key = master,
+				.bytes = ret_bytes,
+				.len = len };
 	bool fine;
 
 	/* A salt of 12 bytes is padded on the right (RFC 7714 11). */
 	memcpy(job.iv, master + facts->key_bytes, facts->salt_bytes);
 	job.iv[7] ^= (unsigned char)label;
 	memset(ret_bytes, 0, len);
-	fine = job.context &&
-	       EVP_EncryptInit_ex2(job.context, engine->ciphers[prf], master, NULL, NULL) == 1 &&
-	       srtp_ctr(&job);
-	EVP_CIPHER_CTX_free(job.context);
+	fine = srtp_ctr(&job);
 	OPENSSL_cleanse(job.iv, sizeof(job.iv));
 	return fine;
 }

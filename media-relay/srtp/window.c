@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "lib/base/ensure.h"
+
 #define WINDOW_PACKETS 128u
 #define HALF_ROUND 0x8000u
 
@@ -72,19 +74,26 @@ void srtp_window_close(struct srtp_window *window, uint64_t highest)
 
 /* ---- SSRCs ---- */
 
-static struct srtp_source *active_find(struct srtp_sources *sources, uint32_t ssrc)
+static bool is_of(const struct srtp_source *source, uint32_t ssrc)
 {
-	for (unsigned i = 0; i < SRTP_ACTIVE; i++)
-		if (sources->active[i].used && sources->active[i].ssrc == ssrc)
-			return &sources->active[i];
-	return NULL;
+	return source->used && source->ssrc == ssrc;
 }
 
-static unsigned retired_find(const struct srtp_sources *sources, uint32_t ssrc)
+/* Its place among `active`, or SRTP_ACTIVE - 1. */
+static unsigned active_find(const struct srtp_more *more, uint32_t ssrc)
 {
 	unsigned i = 0;
 
-	while (i < sources->retired_count && sources->retired[i].ssrc != ssrc)
+	while (i < SRTP_ACTIVE - 1 && !is_of(&more->active[i], ssrc))
+		i++;
+	return i;
+}
+
+static unsigned retired_find(const struct srtp_more *more, uint32_t ssrc)
+{
+	unsigned i = 0;
+
+	while (i < more->retired_count && more->retired[i].ssrc != ssrc)
 		i++;
 	return i;
 }
@@ -101,29 +110,38 @@ static struct srtp_source wake(const struct srtp_retired *retired)
 	return source;
 }
 
-struct srtp_window srtp_sources_peek(const struct srtp_sources *sources, uint32_t ssrc,
-				     bool control)
+static struct srtp_window more_peek(const struct srtp_more *more, uint32_t ssrc, bool control)
 {
-	unsigned at = retired_find(sources, ssrc);
+	unsigned at = active_find(more, ssrc);
 
-	for (unsigned i = 0; i < SRTP_ACTIVE; i++)
-		if (sources->active[i].used && sources->active[i].ssrc == ssrc)
-			return sources->active[i].windows[control];
-	if (at < sources->retired_count)
-		return wake(&sources->retired[at]).windows[control];
+	if (at < SRTP_ACTIVE - 1)
+		return more->active[at].windows[control];
+	at = retired_find(more, ssrc);
+	if (at < more->retired_count)
+		return wake(&more->retired[at]).windows[control];
 	return (struct srtp_window){ .highest = 0 };
 }
 
-static void retired_remove(struct srtp_sources *sources, unsigned at)
+struct srtp_window srtp_sources_peek(const struct srtp_sources *sources, uint32_t ssrc,
+				     bool control)
 {
-	sources->retired_count--;
-	memmove(&sources->retired[at], &sources->retired[at + 1],
-		(sources->retired_count - at) * sizeof(sources->retired[0]));
+	if (is_of(&sources->latest, ssrc))
+		return sources->latest.windows[control];
+	if (sources->more)
+		return more_peek(sources->more, ssrc, control);
+	return (struct srtp_window){ .highest = 0 };
 }
 
-static void retire(struct srtp_sources *sources, const struct srtp_source *source)
+static void retired_remove(struct srtp_more *more, unsigned at)
 {
-	sources->retired[sources->retired_count++] = (struct srtp_retired){
+	more->retired_count--;
+	memmove(&more->retired[at], &more->retired[at + 1],
+		(more->retired_count - at) * sizeof(more->retired[0]));
+}
+
+static void retire(struct srtp_more *more, const struct srtp_source *source)
+{
+	more->retired[more->retired_count++] = (struct srtp_retired){
 		.ssrc = source->ssrc,
 		.roll_over = (uint32_t)(source->windows[0].highest >> 16),
 		.sequence = (uint16_t)source->windows[0].highest,
@@ -133,32 +151,78 @@ static void retire(struct srtp_sources *sources, const struct srtp_source *sourc
 	};
 }
 
-struct srtp_source *srtp_sources_take(struct srtp_sources *sources, uint32_t ssrc, bool forget)
+/* Takes it out, or begins it; the last place of `active` is free then, or the one it had. False: all
+ * are taken. */
+static bool more_take(struct srtp_more *more, uint32_t ssrc, bool forget, struct srtp_source *ret,
+		      unsigned *ret_free)
 {
-	struct srtp_source *found = active_find(sources, ssrc);
-	struct srtp_source *last = &sources->active[SRTP_ACTIVE - 1];
-	unsigned at = retired_find(sources, ssrc);
-	struct srtp_source source = { .ssrc = ssrc, .used = true };
+	unsigned at = active_find(more, ssrc);
+	const struct srtp_source *last = &more->active[SRTP_ACTIVE - 2];
 
-	if (found == sources->active)
-		return found;
-	if (found) {
-		source = *found;
-	} else {
-		if (at < sources->retired_count) {
-			source = wake(&sources->retired[at]);
-			retired_remove(sources, at);
-		} else if (last->used && sources->retired_count == SRTP_RETIRED) {
-			if (!forget)
-				return NULL;
-			retired_remove(sources, 0);
-		}
-		if (last->used)
-			retire(sources, last);
-		found = last;
+	*ret_free = at;
+	if (at < SRTP_ACTIVE - 1) {
+		*ret = more->active[at];
+		return true;
 	}
-	memmove(&sources->active[1], &sources->active[0],
-		(size_t)(found - sources->active) * sizeof(sources->active[0]));
-	sources->active[0] = source;
-	return &sources->active[0];
+	*ret_free = SRTP_ACTIVE - 2;
+	*ret = (struct srtp_source){ .ssrc = ssrc, .used = true };
+	at = retired_find(more, ssrc);
+	if (at < more->retired_count) {
+		*ret = wake(&more->retired[at]);
+		retired_remove(more, at);
+	} else if (last->used && more->retired_count == SRTP_RETIRED) {
+		if (!forget)
+			return false;
+		retired_remove(more, 0);
+	}
+	if (last->used)
+		retire(more, last);
+	return true;
+}
+
+static struct srtp_more *more_of(struct srtp_engine *engine, struct srtp_sources *sources)
+{
+	struct handle handle;
+
+	if (sources->more)
+		return sources->more;
+	sources->more = pool_take(&engine->more, &handle);
+	ensure(sources->more); /* reserved when the key was made */
+	sources->more->handle = handle;
+	return sources->more;
+}
+
+struct srtp_source *srtp_sources_take(struct srtp_engine *engine, struct srtp_sources *sources,
+				      uint32_t ssrc, bool forget)
+{
+	struct srtp_source *latest = &sources->latest;
+	struct srtp_source source;
+	struct srtp_more *more;
+	unsigned at;
+
+	if (is_of(latest, ssrc))
+		return latest;
+	if (!latest->used) {
+		*latest = (struct srtp_source){ .ssrc = ssrc, .used = true };
+		return latest;
+	}
+	more = more_of(engine, sources);
+	if (!more_take(more, ssrc, forget, &source, &at))
+		return NULL;
+	memmove(&more->active[1], &more->active[0], at * sizeof(more->active[0]));
+	more->active[0] = *latest;
+	*latest = source;
+	return latest;
+}
+
+enum err srtp_sources_reserve(struct srtp_engine *engine)
+{
+	return pool_reserve(&engine->more, engine->keys[0].live + engine->keys[1].live);
+}
+
+void srtp_sources_clear(struct srtp_engine *engine, struct srtp_sources *sources)
+{
+	if (sources->more)
+		pool_give(&engine->more, sources->more->handle);
+	*sources = (struct srtp_sources){ .more = NULL };
 }

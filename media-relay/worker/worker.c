@@ -274,6 +274,9 @@ static enum err worker_init(struct worker *worker)
 		err = worker_memory_init(worker);
 	if (err != OK)
 		return err;
+	if (worker->options.number == 0)
+		log_write(worker->options.log, LOG_LEVEL_INFO, EVENT_srtp_ciphers,
+			  LOG_T("library", srtp_engine_library(&worker->sessions.srtp)));
 	err = dtls_engine_create(worker->options.identity, 8 * worker->options.capacity,
 				 &worker->sessions.dtls);
 	if (err != OK)

@@ -11,6 +11,10 @@
 
 #define BUFFER_BYTES 512u
 
+/* By name; which of them are there is the build's and the processor's. */
+static const char *const libraries[] = { "ipsec-mb", "OpenSSL" };
+static const char *library; /* NULL: the best */
+
 struct bytes {
 	unsigned char p[BUFFER_BYTES];
 	size_t len;
@@ -27,7 +31,7 @@ static inline int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	if (!f || srtp_engine_init(&f->engine, 8) != OK)
+	if (!f || srtp_engine_init_by(&f->engine, 8, library) != OK)
 		return -1;
 	f->a = srtp_create(&f->engine);
 	f->b = srtp_create(&f->engine);
@@ -45,7 +49,8 @@ static inline int teardown(void **state)
 
 	srtp_destroy(&f->a);
 	srtp_destroy(&f->b);
-	assert_int_equal(f->engine.keys.live, 0);
+	assert_int_equal(f->engine.keys[0].live + f->engine.keys[1].live, 0);
+	assert_int_equal(f->engine.more.live, 0);
 	srtp_engine_fini(&f->engine);
 	free(f);
 	return 0;
@@ -124,4 +129,26 @@ static inline enum srtp_verdict received(struct fixture *f, const struct bytes *
 	if (verdict != SRTP_OK)
 		assert_same(&copy, packet);
 	return verdict;
+}
+
+/* The tests with each library that is there; OpenSSL always is. How many failed. */
+static inline int run_with_libraries(const struct CMUnitTest *tests, size_t count)
+{
+	int failed = 0;
+
+	for (unsigned i = 0; i < array_size(libraries); i++) {
+		struct srtp_engine engine;
+		enum err err;
+
+		library = libraries[i];
+		err = srtp_engine_init_by(&engine, 1, library);
+		srtp_engine_fini(&engine);
+		if (err == OK)
+			failed += _cmocka_run_group_tests(library, tests, count, NULL, NULL);
+		else if (err == ERR_UNSUPPORTED && strcmp(library, "OpenSSL") != 0)
+			print_message("%s is not here\n", library);
+		else
+			failed++;
+	}
+	return failed;
 }

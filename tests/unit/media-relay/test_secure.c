@@ -373,7 +373,7 @@ static void back_to_plain(void **state)
 	side_stats(&f->stream->sides[0], f->now_ms, 0, &stats);
 	assert_int_equal(stats.suite, CTL_SRTP_AES_CM_128_HMAC_SHA1_80);
 	tell(f, 0, CTL_SRTP_NONE, 0, (struct ctl_stream_set){ 0 });
-	assert_int_equal(f->sessions.srtp.keys.live, 0);
+	assert_int_equal(f->sessions.srtp.keys[0].live, 0);
 	assert_int_equal(says(f, 0, A, 2), PACKET_FORWARD);
 	side_stats(&f->stream->sides[0], f->now_ms, 0, &stats);
 	assert_int_equal(stats.suite, CTL_SRTP_NONE);

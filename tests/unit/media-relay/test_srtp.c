@@ -76,7 +76,7 @@ static void a_roll_over_with_disorder_around_it(void **state)
 		assert_int_equal(received(f, &packets[i]), SRTP_REPLAYED);
 	}
 	assert_int_equal(received(f, &old), SRTP_REPLAYED); /* 137 back: too old to tell */
-	assert_int_equal(f->b->receive[0]->sources.active[0].windows[0].highest, 0x10082);
+	assert_int_equal(f->b->receive[0]->sources.latest.windows[0].highest, 0x10082);
 }
 
 /* Its first packets were lost, or came before the key did. */
@@ -122,7 +122,7 @@ static void keys_wear_out(void **state)
 
 	pair(f, CTL_SRTP_AES_CM_128_HMAC_SHA1_80);
 	packet = sealed(f, 7, 65535);
-	srtp_window_close(&f->a->send->sources.active[0].windows[0], SRTP_INDEX_MAX - 1);
+	srtp_window_close(&f->a->send->sources.latest.windows[0], SRTP_INDEX_MAX - 1);
 	packet = rtp(7, 65535);
 	assert_int_equal(protect(f->a, false, &packet), SRTP_OK); /* 2^48 - 1, the last */
 	packet = rtp(7, 0);
@@ -215,7 +215,7 @@ static void a_stranger_takes_no_place(void **state)
 		packet = rtp(ssrc, 1);
 		assert_int_equal(received(f, &packet), SRTP_FORGED);
 	}
-	assert_false(f->b->receive[0]->sources.active[0].used);
+	assert_false(f->b->receive[0]->sources.latest.used);
 }
 
 /* ---- many SSRCs ---- */
@@ -269,6 +269,32 @@ static void one_source_more_than_can_be_remembered(void **state)
 	srtp_destroy(&other);
 }
 
+/* Usually there is one SSRC. Room for others is there before they come, and is given back. */
+static void one_source_takes_no_more(void **state)
+{
+	struct fixture *f = *state;
+	struct bytes packet;
+
+	pair(f, CTL_SRTP_AEAD_AES_128_GCM);
+	for (uint16_t i = 0; i < 100; i++) {
+		packet = sealed(f, 100, i);
+		assert_int_equal(received(f, &packet), SRTP_OK);
+	}
+	assert_int_equal(f->engine.more.live, 0);
+	assert_non_null(f->engine.more.blocks[0]);
+	packet = sealed(f, 101, 1);
+	assert_int_equal(f->engine.more.live, 1);
+	assert_int_equal(received(f, &packet), SRTP_OK);
+	assert_int_equal(f->engine.more.live, 2);
+	pair(f, CTL_SRTP_AEAD_AES_128_GCM); /* the same keys take it along */
+	assert_int_equal(f->engine.more.live, 2);
+	assert_int_equal(received(f, &packet), SRTP_REPLAYED);
+	packet = sealed(f, 100, 100);
+	assert_int_equal(received(f, &packet), SRTP_OK);
+	assert_int_equal(srtp_set_receive(f->b, NULL, 0, 0), OK);
+	assert_int_equal(f->engine.more.live, 1);
+}
+
 /* ---- keys that follow each other ---- */
 
 static void the_same_key_again_goes_on(void **state)
@@ -289,7 +315,7 @@ static void the_same_key_again_goes_on(void **state)
 	assert_int_equal(protect(f->a, false, &packet), SRTP_REPLAYED);
 	packet = sealed(f, 7, 1);
 	assert_int_equal(received(f, &packet), SRTP_OK);
-	assert_int_equal(f->engine.keys.live, 2);
+	assert_int_equal(f->engine.keys[0].live, 2);
 }
 
 static void a_new_key_overlaps_with_the_old_one(void **state)
@@ -465,11 +491,31 @@ static void another_life(void **state)
 	assert_int_equal(protect(f->a, false, &packet), SRTP_REPLAYED);
 	packet = sealed(f, 107, 4);
 	assert_int_equal(received(f, &packet), SRTP_OK);
-	assert_int_equal(f->b->receive[0]->sources.active[0].windows[0].highest, 0x10004);
+	assert_int_equal(f->b->receive[0]->sources.latest.windows[0].highest, 0x10004);
 	report = rtcp(7);
 	assert_int_equal(protect(f->a, true, &report), SRTP_OK);
 	assert_int_equal(f->a->send->control_next, 65536 + 2);
 	assert_int_equal(unprotect(f->b, true, &report), SRTP_OK);
+}
+
+/* What must be written down at once: keys, and each SSRC once in each direction. */
+static void news_are_told_once(void **state)
+{
+	struct fixture *f = *state;
+
+	pair(f, CTL_SRTP_AEAD_AES_128_GCM);
+	for (unsigned round = 0; round < 3; round++) {
+		assert_true(srtp_take_news(f->a));
+		assert_true(srtp_take_news(f->b));
+		for (unsigned i = 0; i < 4; i++) {
+			struct bytes packet = sealed(f, 7 + round, (uint16_t)(65534 + i));
+
+			assert_int_equal(srtp_take_news(f->a), i == 0);
+			assert_int_equal(received(f, &packet), SRTP_OK);
+			assert_int_equal(srtp_take_news(f->b), i == 0);
+		}
+		pair(f, round == 0 ? CTL_SRTP_AES_CM_128_HMAC_SHA1_80 : CTL_SRTP_AEAD_AES_256_GCM);
+	}
 }
 
 static void the_state_of_another_key_is_none(void **state)
@@ -484,7 +530,7 @@ static void the_state_of_another_key_is_none(void **state)
 	len = srtp_send_state(f->a, bytes);
 	told.state = slice_of((const char *)bytes, len);
 	assert_int_equal(srtp_set_send(f->a, &told), OK);
-	assert_false(f->a->send->sources.active[0].used);
+	assert_false(f->a->send->sources.latest.used);
 	for (size_t cut = 0; cut < len; cut++) { /* and half a state harms nothing */
 		told = crypto(f, 0, CTL_SRTP_AES_CM_128_HMAC_SHA1_80);
 		told.state = slice_of((const char *)bytes, cut);
@@ -509,6 +555,7 @@ int main(void)
 		TEST(a_stranger_takes_no_place),
 		TEST(many_sources),
 		TEST(one_source_more_than_can_be_remembered),
+		TEST(one_source_takes_no_more),
 		TEST(the_same_key_again_goes_on),
 		TEST(a_new_key_overlaps_with_the_old_one),
 		TEST(a_key_that_comes_back_goes_on),
@@ -516,8 +563,9 @@ int main(void)
 		TEST(unencrypted_where_told),
 		TEST(what_may_be_told),
 		TEST(another_life),
+		TEST(news_are_told_once),
 		TEST(the_state_of_another_key_is_none),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_with_libraries(tests, array_size(tests));
 }

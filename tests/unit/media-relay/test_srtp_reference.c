@@ -38,7 +38,7 @@ static unsigned below(struct bench *b, unsigned limit)
 	return rand_below(&b->rand, limit);
 }
 
-static struct bench *bench_open(enum ctl_srtp_suite suite, size_t mki_len)
+static struct bench *bench_open(const char *library, enum ctl_srtp_suite suite, size_t mki_len)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 	struct ctl_srtp_crypto crypto = { .suite = (uint8_t)suite };
@@ -54,7 +54,7 @@ static struct bench *bench_open(enum ctl_srtp_suite suite, size_t mki_len)
 		       suite == CTL_SRTP_AES_256_CM_HMAC_SHA1_32;
 	crypto.key = slice_of(b->key, srtp_master_key_bytes(suite) + srtp_master_salt_bytes(suite));
 	crypto.mki = slice_of(b->mki, mki_len);
-	assert_int_equal(srtp_engine_init(&b->engine, 2), OK);
+	assert_int_equal(srtp_engine_init_by(&b->engine, 2, library), OK);
 	b->ours = srtp_create(&b->engine);
 	ensure(b->ours);
 	assert_int_equal(srtp_set_send(b->ours, &crypto), OK);
@@ -203,24 +203,40 @@ static void reports(struct bench *b)
 	}
 }
 
-static void every_suite(void **state)
+static void every_suite_with(const char *library)
 {
-	(void)state;
-	if (!reference_load()) {
-		print_message("libsrtp2 is not installed\n");
-		skip();
-	}
 	for (unsigned suite = 1; suite < CTL_SRTP_SUITES; suite++) {
 		/* It derives keys of 192 bits by AES-256; RFC 6188 4 says AES-192, and its vectors too. */
 		if (srtp_master_key_bytes((enum ctl_srtp_suite)suite) == 24)
 			continue;
 		for (size_t mki_len = 0; mki_len <= SRTP_MKI_MAX_BYTES; mki_len += 4) {
-			struct bench *b = bench_open((enum ctl_srtp_suite)suite, mki_len);
+			struct bench *b = bench_open(library, (enum ctl_srtp_suite)suite, mki_len);
 
 			stream_of_packets(b);
 			reports(b);
 			bench_close(b);
 		}
+	}
+}
+
+static void every_suite(void **state)
+{
+	static const char *const libraries[] = { "ipsec-mb", "OpenSSL" };
+	struct srtp_engine engine;
+
+	(void)state;
+	if (!reference_load()) {
+		print_message("libsrtp2 is not installed\n");
+		skip();
+	}
+	for (unsigned i = 0; i < array_size(libraries); i++) {
+		enum err err = srtp_engine_init_by(&engine, 1, libraries[i]);
+
+		srtp_engine_fini(&engine);
+		if (err != ERR_UNSUPPORTED)
+			every_suite_with(libraries[i]);
+		else
+			assert_string_equal(libraries[i], "ipsec-mb"); /* not on every processor */
 	}
 }
 

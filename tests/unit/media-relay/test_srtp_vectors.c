@@ -2,6 +2,9 @@
  * The transform against the published vectors: RFC 3711 appendix B, RFC 6188 7, RFC 7714 16 and 17. */
 #include "tests/unit/media-relay/srtp_fixture.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 static unsigned char nibble(char c)
 {
 	return (unsigned char)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
@@ -102,7 +105,9 @@ static void cipher_streams(void **state)
 		struct bytes key = hex(keystreams[i].key);
 		struct bytes want = hex(keystreams[i].stream);
 		struct bytes got = { .len = want.len };
-		struct srtp_job job = { .context = f->engine.control[keystreams[i].cipher],
+		struct srtp_job job = { .engine = &f->engine,
+					.cipher = keystreams[i].cipher,
+					.context = f->engine.control[keystreams[i].cipher],
 					.key = key.p,
 					.bytes = got.p,
 					.len = got.len };
@@ -161,7 +166,7 @@ static const struct {
 };
 
 /* The examples name session keys, which lie behind the derivation: put them there. */
-static void plant(struct srtp_key *key)
+static void plant(const struct srtp_engine *engine, struct srtp_key *key)
 {
 	unsigned char bytes[SRTP_SESSION_KEY_MAX];
 
@@ -170,7 +175,8 @@ static void plant(struct srtp_key *key)
 	for (unsigned i = 0; i < 2; i++)
 		memcpy(key->salts[i], "Quid pro quo", 12);
 	memcpy(key->control_key, bytes, key->facts->key_bytes);
-	assert_int_equal(EVP_CipherInit_ex2(key->context, NULL, bytes, NULL, 1, NULL), 1);
+	assert_true(engine->library->context_key(engine->state, key->facts->cipher, key->context,
+						 bytes));
 	key->control_next = 0x5d4;
 }
 
@@ -187,13 +193,47 @@ static void whole_packets(void **state)
 		assert_int_equal(srtp_set_receive(f->b, NULL, 0, 0), OK);
 		srtp_key_destroy(&f->engine, &f->a->send_old);
 		pair(f, sealings[i].suite);
-		plant(f->a->send);
-		plant(f->b->receive[0]);
+		plant(&f->engine, f->a->send);
+		plant(&f->engine, f->b->receive[0]);
 		assert_int_equal(protect(f->a, sealings[i].control, &packet), SRTP_OK);
 		assert_same(&packet, &cipher);
 		assert_int_equal(unprotect(f->b, sealings[i].control, &packet), SRTP_OK);
 		assert_same(&packet, &plain);
 	}
+}
+
+/* What a library says that it keeps of a key is all that it touches: behind it no page is. */
+static void contexts_stay_in_bounds(void **state)
+{
+	static const unsigned char key[32] = "any";
+	struct fixture *f = *state;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char bytes[1500] = { 0 }, tag[SRTP_GCM_TAG_BYTES];
+
+	assert_true(pages != MAP_FAILED);
+	assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
+	for (unsigned i = 0; i < SRTP_CIPHERS; i++) {
+		enum srtp_cipher cipher = (enum srtp_cipher)i;
+		size_t size = f->engine.library->context_bytes(f->engine.state, cipher);
+		void *context = pages + page - (size + 15) / 16 * 16;
+		struct srtp_job job = { .engine = &f->engine, .cipher = cipher,
+					.context = context, .clear = key, .clear_len = 12,
+					.bytes = bytes };
+
+		memset(context, 0, size);
+		assert_true(f->engine.library->context_key(f->engine.state, cipher, context, key));
+		for (job.len = 1; job.len < sizeof(bytes); job.len += job.len / 16 + 1) {
+			if (i < SRTP_GCM_128) {
+				assert_true(srtp_ctr(&job));
+				continue;
+			}
+			assert_true(srtp_gcm_seal(&job, tag));
+			assert_true(srtp_gcm_open(&job, tag));
+		}
+		f->engine.library->context_wipe(context, size);
+	}
+	munmap(pages, 2 * page);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -205,7 +245,8 @@ int main(void)
 		TEST(cipher_streams),
 		TEST(keyed_hash),
 		TEST(whole_packets),
+		TEST(contexts_stay_in_bounds),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_with_libraries(tests, array_size(tests));
 }

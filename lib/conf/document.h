@@ -89,6 +89,7 @@ struct conf_trunk {
 	uint32_t media_hold_timeout_s;  /* on hold: default 0, never */
 	uint32_t media_one_way_s;    /* silence beside speech is told: default 10; 0: never */
 	enum conf_timeout_action media_timeout_action;
+	enum conf_timeout_action media_one_way_action; /* default ignore: counted and logged */
 	uint32_t no_answer_ms;       /* "timers.first_response_ms": no 1xx, default 4000 */
 	uint32_t ring_timeout_s;     /* "timers.ring_s": default 180 */
 	uint16_t *failover_codes;    /* "failover": default 408 500 502 503 504 */

@@ -118,6 +118,8 @@ static const struct field trunk_media_fields[] = {
 	{ "one_way_s", FIELD_U32, AT(conf_trunk, media_one_way_s), .max = 3600, .initial = 10 },
 	{ "timeout_action", FIELD_WORD, AT(conf_trunk, media_timeout_action),
 	  .words = timeout_action_words },
+	{ "one_way_action", FIELD_WORD, AT(conf_trunk, media_one_way_action),
+	  .words = timeout_action_words, .initial = CONF_TIMEOUT_IGNORE },
 };
 static const struct object trunk_media_object = { OBJECT(trunk_media_fields) };
 

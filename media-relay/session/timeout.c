@@ -28,20 +28,33 @@ static uint64_t due_after(uint64_t since_ms, uint32_t limit_ms)
 	return limit_ms == 0 ? NEVER : since_ms + limit_ms;
 }
 
+/* Media of this peer in any of the session's streams: one whose camera is off still talks. */
+static uint64_t spoke_ms(const struct side *side)
+{
+	uint64_t last_ms = 0;
+
+	list_each(node, &side->stream->session->streams) {
+		const struct stream *stream = container_of(node, struct stream, link);
+
+		last_ms = later(last_ms, stream->sides[side->number].last_packet_ms);
+	}
+	return last_ms;
+}
+
 static uint64_t heard_ms(const struct side *side)
 {
-	return later(side->last_packet_ms, side->last_control_ms);
+	return later(spoke_ms(side), side->last_control_ms);
 }
 
 /* On hold one side is silent by right, and a peer that sends music or RTCP is still there. */
 static uint64_t side_due_ms(const struct side *side)
 {
 	const struct session_limits *limits = &side->stream->session->limits;
-	uint64_t since_ms = side->watch_since_ms;
+	uint64_t since_ms = side->watch_since_ms, last_ms = spoke_ms(side);
 
 	if (side->watched)
-		return due_after(later(since_ms, side->last_packet_ms),
-				 side->last_packet_ms != 0 ? limits->silence_ms : limits->first_ms);
+		return due_after(later(since_ms, last_ms),
+				 last_ms != 0 ? limits->silence_ms : limits->first_ms);
 	if (side->held)
 		return due_after(later(since_ms, later(heard_ms(side), heard_ms(side->other))),
 				 limits->hold_ms);
@@ -132,9 +145,9 @@ static bool side_event(struct side *side, uint64_t now_ms, struct session_event 
 {
 	if (!side->told && side_due_ms(side) <= now_ms) {
 		side->told = true;
-		ret->kind = side->held		       ? CTL_MEDIA_HOLD_TIMEOUT :
-			    side->last_packet_ms != 0 ? CTL_MEDIA_TIMEOUT :
-							CTL_MEDIA_NONE_YET;
+		ret->kind = side->held	       ? CTL_MEDIA_HOLD_TIMEOUT :
+			    spoke_ms(side) != 0 ? CTL_MEDIA_TIMEOUT :
+						  CTL_MEDIA_NONE_YET;
 	} else if (!side->told_one_way && !side->told && one_way_due_ms(side) <= now_ms &&
 		   speaks(side->other, now_ms)) {
 		side->told_one_way = true;

@@ -12,12 +12,21 @@ static void silence_end(struct call *call, const struct turn *turn, unsigned leg
 		[CTL_MEDIA_NONE_YET] = "no_media",
 		[CTL_MEDIA_TIMEOUT] = "media_timeout",
 		[CTL_MEDIA_HOLD_TIMEOUT] = "hold_timeout",
+		[CTL_MEDIA_ONE_WAY] = "one_way_media",
 	};
 	const char *cause = causes[call->legs[leg].silent];
 
 	/* Q.850 102: recovery on timer expiry (RFC 3326). */
 	call_terminate(call, turn, 2, 480, call_reason_make(turn, "Q.850", 102));
 	call_end(call, turn, "sbc", 200, "media_timeout", cause);
+}
+
+static enum conf_timeout_action action_at(const struct call *call, unsigned leg)
+{
+	const struct conf_trunk *trunk = leg_trunk(call, leg);
+
+	return call->legs[leg].silent == CTL_MEDIA_ONE_WAY ? trunk->media_one_way_action :
+							      trunk->media_timeout_action;
 }
 
 static void probe_arm(struct call *call, const struct turn *turn, unsigned leg)
@@ -59,15 +68,14 @@ void call_probe_again(struct call *call, const struct turn *turn)
 {
 	for (unsigned leg = 0; leg < 2; leg++)
 		if (call->state == CALL_ANSWERED && call->legs[leg].silent &&
-		    leg_trunk(call, leg)->media_timeout_action == CONF_TIMEOUT_PROBE)
+		    action_at(call, leg) == CONF_TIMEOUT_PROBE)
 			probe_send(call, turn, leg);
 }
 
-static void on_timeout(struct call *call, const struct turn *turn, unsigned leg, uint8_t kind)
+static void on_silence(struct call *call, const struct turn *turn, unsigned leg, uint8_t kind)
 {
-	call->calls->figures.media_timeouts++;
 	call->legs[leg].silent = kind;
-	switch (leg_trunk(call, leg)->media_timeout_action) {
+	switch (action_at(call, leg)) {
 	case CONF_TIMEOUT_BYE:
 		silence_end(call, turn, leg);
 		break;
@@ -92,13 +100,17 @@ void calls_on_media_event(struct calls *calls, const struct turn *turn,
 	case CTL_MEDIA_NONE_YET:
 	case CTL_MEDIA_TIMEOUT:
 	case CTL_MEDIA_HOLD_TIMEOUT:
-		on_timeout(call, turn, event->side, event->kind);
+		calls->figures.media_timeouts++;
+		on_silence(call, turn, event->side, event->kind);
 		break;
 	case CTL_MEDIA_RESUMED:
 		call->legs[event->side].silent = 0;
 		break;
 	case CTL_MEDIA_ONE_WAY:
 		calls->figures.one_way++;
+		/* A camera may be off on one side, and a text that nobody writes is none. */
+		if (call->media && media_is_audio(call->media, event->stream))
+			on_silence(call, turn, event->side, event->kind);
 		break;
 	default: /* latching and security are the relay's own business */
 		break;

@@ -63,6 +63,14 @@ enum err media_describe(const struct media *media, struct arena *arena,
 	return err;
 }
 
+bool media_is_audio(const struct media *media, unsigned stream)
+{
+	const struct media_terms *terms = media->current;
+
+	return terms && stream < terms->said[terms->offerer].count &&
+	       terms->said[terms->offerer].lines[stream].kind == SDP_AUDIO;
+}
+
 void media_add_stats(struct ctl_media_info *infos, uint32_t count,
 		     const struct ctl_session_stats *stats)
 {

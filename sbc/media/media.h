@@ -146,6 +146,8 @@ void media_secured(struct media *media, const struct ctl_media_event *event);
  * stream and side; figures zero. In `arena`. */
 must_use enum err media_describe(const struct media *media, struct arena *arena,
 				 struct ctl_media_info **ret_infos, uint32_t *ret_count);
+/* Is this stream audio, by the terms in force? */
+bool media_is_audio(const struct media *media, unsigned stream);
 /* What of this side must not be seen on the other one: keys, ICE's credentials and fingerprints of the
  * exchange that is open and of the terms in force, as SDP writes them. At most `room`, in `turn`. */
 size_t media_secrets(const struct media *media, unsigned side, struct arena *turn,

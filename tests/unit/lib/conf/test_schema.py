@@ -50,7 +50,7 @@ FULL = {
                       "sdes_trusted": False, "ice": "lite", "rtcp_mux": "optional",
                       "feedback": True, "codecs": ["PCMU"], "nat": True, "timeout_s": 5,
                       "first_timeout_s": 6, "hold_timeout_s": 7, "one_way_s": 8,
-                      "timeout_action": "probe"},
+                      "timeout_action": "probe", "one_way_action": "bye"},
             "timers": {"first_response_ms": 500, "ring_s": 5},
             "failover": [503], "trust_identity": True, "bodies": ["application/isup"]}],
         "routes": [{

@@ -38,7 +38,7 @@ static void silence_ends_the_call(void **state)
 	}
 }
 
-/* It is told, not acted on. */
+/* It is told, and where the trunk says no more, not acted on. */
 static void one_way_ends_nothing(void **state)
 {
 	struct stage *stage = stage_new();
@@ -46,13 +46,32 @@ static void one_way_ends_nothing(void **state)
 	(void)state;
 	stage_talk(stage);
 	border_media_event(stage->border, 0, CTL_MEDIA_ONE_WAY);
-	border_media_event(stage->border, 1, CTL_MEDIA_ONE_WAY);
 	border_media_event(stage->border, 0, CTL_MEDIA_LATCHED);
 	stage_none(stage, PBX);
 	stage_none(stage, GW_1);
 	stage_request_a(stage, "BYE", NULL);
 	stage_take(stage, PBX, "SIP/2.0 200 ");
 	stage_answer(stage, GW_1, stage_take(stage, GW_1, "BYE "), 200, NULL, NULL);
+	stage_end(&stage);
+}
+
+/* The carrier's trunk asks, and ends the call of a peer that does not know it. */
+static void one_way_by_policy(void **state)
+{
+	struct stage *stage = stage_new();
+
+	(void)state;
+	stage_talk(stage);
+	border_media_event(stage->border, 1, CTL_MEDIA_ONE_WAY);
+	stage_answer(stage, GW_1, stage_take(stage, GW_1, "OPTIONS "), 200, NULL, NULL);
+	stage_none(stage, PBX);
+	border_media_event(stage->border, 1, CTL_MEDIA_RESUMED);
+	stage_run(stage, 120000);
+	stage_none(stage, GW_1);
+	border_media_event(stage->border, 1, CTL_MEDIA_ONE_WAY);
+	stage_answer(stage, GW_1, stage_take(stage, GW_1, "OPTIONS "), 481, NULL, NULL);
+	answer_byes(stage);
+	assert_string_equal(stage->record_cause, "one_way_media");
 	stage_end(&stage);
 }
 
@@ -118,6 +137,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(silence_ends_the_call),
 		cmocka_unit_test(one_way_ends_nothing),
+		cmocka_unit_test(one_way_by_policy),
 		cmocka_unit_test(an_answered_probe_keeps_the_call),
 		cmocka_unit_test(a_peer_that_lost_the_call),
 		cmocka_unit_test(a_peer_that_is_gone),

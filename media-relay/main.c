@@ -107,6 +107,7 @@ static int run(const struct proc_start *start)
 		.path = proc_path(arena, conf->run_dir, "media-relayd.sock"),
 		.node = conf->node_name,
 		.workers = conf->relay_workers,
+		.io_uring = conf->relay_io_uring,
 		.capacity = 2 * conf->max_calls, /* a call may hold a second session while it fails over */
 	};
 	const char *memory_path = proc_path(arena, conf->run_dir, "media-relayd.memory");

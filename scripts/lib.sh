@@ -7,7 +7,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 POLICY=/usr/sbin/policy-rc.d
 POLICY_SAVED=$POLICY.before-sbc
 
-PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev clang libbpf-dev linux-libc-dev
+PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev clang libbpf-dev liburing-dev linux-libc-dev
 	libssl-dev libjansson-dev
 	libmicrohttpd-dev libsqlite3-dev libpcre2-dev libc-ares-dev libpcap-dev libcmocka-dev
 	libsrtp2-dev

@@ -282,6 +282,7 @@ static const struct field relay_fields[] = {
 	{ "workers", FIELD_U32, AT(conf, relay_workers), .min = 1, .max = 64, .initial = 1 },
 	{ "fast_path", FIELD_WORD, AT(conf, relay_fast_path), .words = fast_path_words,
 	  .initial_text = "auto" },
+	{ "io_uring", FIELD_BOOL, AT(conf, relay_io_uring), .initial_bool = true },
 	{ "interfaces", FIELD_LIST, .max = 16,
 	  LIST(interface_item, struct slice, conf, relay_interfaces, relay_interface_count) },
 };

@@ -189,6 +189,7 @@ static enum err create_workers(struct control *control)
 					  .identity = control->identity,
 					  .memory = control->options.memory,
 					  .fastpath = control->options.fastpath,
+					  .io_uring = control->options.io_uring,
 					  .fn = on_reply,
 					  .owner = control };
 	enum err err = OK;

@@ -21,6 +21,7 @@ struct control_options {
 	uint32_t capacity;      /* sessions */
 	uint32_t idle_open_max; /* port pairs of a realm and worker kept open without use */
 	struct memory *memory;  /* what outlives the relay; NULL: nothing does */
+	bool io_uring; /* sockets may be asked by it */
 	struct fastpath *fastpath; /* NULL: there is no way through the kernel */
 };
 

@@ -2,32 +2,47 @@
  * UDP sockets. A media socket rarely holds two packets, so each readiness is one receive; level
  * triggering brings the rest, and saves the receive that would only say "no more".
  * lint: owns storage because the receive buffer lives as long as its worker. */
-#include "media-relay/io/io.h"
+#include "media-relay/io/io_priv.h"
 
 #include <errno.h>
 #include <linux/filter.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #define STRAY_LIMIT 16u     /* then the filter */
 #define DRAIN_LIMIT 1024u   /* datagrams that may wait in one socket */
+#define PAUSE_MS 1000u      /* RTCP alone is not worth a socket */
+#define ELSEWHERE_LIMIT 8u  /* answers to checks go to others; media does not change its mind so often */
 
 enum err io_init(struct io *io, struct loop *loop, io_datagram_fn *fn, void *owner)
 {
+	struct rlimit files = { .rlim_cur = 0 };
+
 	*io = (struct io){ .loop = loop, .fn = fn, .owner = owner };
+	/* A call that cannot be had is worse than one that costs a little more. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+		io->direct_fd_max = files.rlim_cur > INT32_MAX ? INT32_MAX
+							       : (int)(files.rlim_cur / 8 * 7);
 	io->buffer = malloc(IO_DATAGRAM_MAX_BYTES + IO_ROOM_BYTES);
 	return io->buffer ? OK : ERR_NOMEM;
 }
 
 void io_fini(struct io *io)
 {
+	uring_destroy(&io->uring);
 	free(io->buffer);
 	io->buffer = NULL;
 }
 
-static uint64_t now_us(void)
+enum err io_start_uring(struct io *io)
+{
+	return uring_create(io, &io->uring);
+}
+
+uint64_t io_now_us(void)
 {
 	struct timespec ts;
 
@@ -52,52 +67,106 @@ static void port_stray(struct io_port *port)
 		port_deafen(port);
 }
 
+/* Is it the one that is sent to? Flow labels and scopes are none of a peer's. */
+static bool from_peer(const struct io_port *port, const union io_address *from)
+{
+	const union io_address *peer = &port->peer_address;
+
+	if (from->any.sa_family != peer->any.sa_family)
+		return false;
+	if (from->any.sa_family == AF_INET)
+		return from->v4.sin_port == peer->v4.sin_port &&
+		       from->v4.sin_addr.s_addr == peer->v4.sin_addr.s_addr;
+	return from->v6.sin6_port == peer->v6.sin6_port &&
+	       memcmp(&from->v6.sin6_addr, &peer->v6.sin6_addr, sizeof(from->v6.sin6_addr)) == 0;
+}
+
+/* NULL: of a family that is not known. */
+static const struct endpoint *source_of(struct io_port *port, const union io_address *from,
+					struct endpoint *storage)
+{
+	struct sockaddr_storage sa;
+
+	if (from_peer(port, from)) {
+		if (port->io->loop->now_ms > port->steady_ms + PAUSE_MS)
+			port->steady = 0;
+		port->steady_ms = port->io->loop->now_ms;
+		if (port->steady < IO_STEADY)
+			port->steady++;
+		return &port->peer;
+	}
+	port->steady = 0;
+	memcpy(&sa, from, sizeof(*from));
+	return endpoint_from_sockaddr(&sa, storage) == OK ? storage : NULL;
+}
+
+bool io_port_receive(struct io_port *port, int fd)
+{
+	struct io *io = port->io;
+	union io_address from = { .any = { .sa_family = AF_UNSPEC } };
+	socklen_t from_len = sizeof(from);
+	struct io_datagram datagram = { .port = port, .flow = port->flow, .bytes = io->buffer };
+	const struct endpoint *source;
+	ssize_t len;
+
+	if (io->expect)
+		io->expect(port->flow);
+	len = recvfrom(fd, io->buffer, IO_DATAGRAM_MAX_BYTES, MSG_DONTWAIT, &from.any, &from_len);
+	if (len < 0)
+		return false;
+	if (!port->flow) {
+		port_stray(port);
+		return true;
+	}
+	source = source_of(port, &from, &datagram.source);
+	if (!source)
+		return true;
+	if (source != &datagram.source)
+		datagram.source = *source;
+	datagram.len = (size_t)len;
+	datagram.arrival_us = io_now_us();
+	io->fn(io->owner, &datagram);
+	return true;
+}
+
 static void on_readable(struct loop *loop, void *owner, uint32_t events)
 {
 	struct io_port *port = owner;
-	struct io *io = port->io;
-	struct sockaddr_storage from;
-	socklen_t from_len = sizeof(from);
-	struct io_datagram datagram = { .port = port, .flow = port->flow, .bytes = io->buffer };
-	ssize_t len = recvfrom(port->watch.fd, io->buffer, IO_DATAGRAM_MAX_BYTES, MSG_DONTWAIT,
-			       (struct sockaddr *)&from, &from_len);
 
 	(void)loop;
 	(void)events;
-	if (len < 0)
-		return;
-	if (!port->flow) {
-		port_stray(port);
-		return;
-	}
-	if (endpoint_from_sockaddr(&from, &datagram.source) != OK)
-		return;
-	datagram.len = (size_t)len;
-	datagram.arrival_us = now_us();
-	io->fn(io->owner, &datagram);
+	if (io_port_receive(port, port->watch.fd) && port->steady == IO_STEADY)
+		io_port_connect(port);
+}
+
+void io_port_mark(const struct io_port *port, int fd)
+{
+	int tos = port->dscp << 2;
+
+	if (port->local.ip.family == IP_V6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
+	else
+		(void)setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
 }
 
 static void port_set_dscp(struct io_port *port, uint8_t dscp)
 {
-	int tos = dscp << 2;
-
-	if (port->local.ip.family == IP_V6)
-		(void)setsockopt(port->watch.fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
-	else
-		(void)setsockopt(port->watch.fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
 	port->dscp = dscp;
+	io_port_mark(port, port->watch.fd);
+	if (io_port_has_direct(port))
+		io_port_mark(port, port->direct.fd);
 }
 
-static enum err port_bind(const struct io_port *port)
+enum err io_port_bind(const struct io_port *port, int fd)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = endpoint_to_sockaddr(&port->local, &sa);
 	int one = 1;
 
 	if (port->local.ip.family == IP_V6 &&
-	    setsockopt(port->watch.fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
 		return err_from_errno();
-	if (bind(port->watch.fd, (const struct sockaddr *)&sa, len) < 0)
+	if (bind(fd, (const struct sockaddr *)&sa, len) < 0)
 		return err_from_errno();
 	return OK;
 }
@@ -113,7 +182,7 @@ enum err io_port_open(struct io *io, struct io_port *port, const struct endpoint
 	port->watch.fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (port->watch.fd < 0)
 		return err_from_errno();
-	err = port_bind(port);
+	err = io_port_bind(port, port->watch.fd);
 	if (err == OK)
 		err = loop_watch(io->loop, &port->watch, EPOLLIN);
 	if (err != OK) {
@@ -129,6 +198,7 @@ void io_port_close(struct io_port *port)
 {
 	if (!port->open)
 		return;
+	io_port_disconnect(port);
 	loop_forget(port->io->loop, &port->watch);
 	close(port->watch.fd);
 	*port = (struct io_port){ .open = false };
@@ -145,10 +215,20 @@ static void port_drain(struct io_port *port)
 	}
 }
 
+/* Whoever was sent to before. */
+static void port_forget_peer(struct io_port *port)
+{
+	io_port_disconnect(port);
+	port->peer = (struct endpoint){ .ip = { .family = IP_NONE } };
+	port->peer_address = (union io_address){ .any = { .sa_family = AF_UNSPEC } };
+	port->elsewhere = 0;
+}
+
 void io_port_use(struct io_port *port, void *flow, uint8_t dscp)
 {
 	int unused = 0;
 
+	port_forget_peer(port);
 	if (port->used) /* a fresh socket holds nothing of an earlier call */
 		port_drain(port);
 	port->used = true;
@@ -163,15 +243,58 @@ void io_port_use(struct io_port *port, void *flow, uint8_t dscp)
 
 void io_port_rest(struct io_port *port)
 {
+	port_forget_peer(port);
 	port->flow = NULL;
+}
+
+static bool send_to(const struct io_port *port, const union io_address *to, const void *bytes,
+		    size_t len)
+{
+	socklen_t to_len = to->any.sa_family == AF_INET6 ? sizeof(to->v6) : sizeof(to->v4);
+
+	return sendto(port->watch.fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL, &to->any, to_len) >= 0;
+}
+
+/* To somebody who is not the peer; when it goes on like this, he is from now on. */
+static bool send_elsewhere(struct io_port *port, const struct endpoint *to, const void *bytes,
+			   size_t len)
+{
+	struct sockaddr_storage sa;
+	union io_address address;
+
+	(void)endpoint_to_sockaddr(to, &sa);
+	memcpy(&address, &sa, sizeof(address));
+	if (port->peer.ip.family == IP_NONE || ++port->elsewhere >= ELSEWHERE_LIMIT) {
+		port_forget_peer(port);
+		port->peer_address = address;
+		port->peer = *to;
+	}
+	return send_to(port, &address, bytes, len);
+}
+
+void io_forward(struct io_port *port, const struct endpoint *to, const unsigned char *bytes,
+		size_t len)
+{
+	if (port->seat == 0 || !endpoint_eq(&port->peer, to) ||
+	    !uring_send(port->io->uring, port, bytes, len))
+		io_send(port, to, bytes, len);
+	else
+		port->elsewhere = 0;
 }
 
 void io_send(struct io_port *port, const struct endpoint *to, const void *bytes, size_t len)
 {
-	struct sockaddr_storage sa;
-	socklen_t sa_len = endpoint_to_sockaddr(to, &sa);
+	bool sent;
 
-	if (sendto(port->watch.fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL,
-		   (const struct sockaddr *)&sa, sa_len) < 0)
+	if (port->io->uring)
+		uring_flush(port->io->uring);
+	if (!endpoint_eq(&port->peer, to)) {
+		sent = send_elsewhere(port, to, bytes, len);
+	} else {
+		port->elsewhere = 0;
+		sent = io_port_has_direct(port) ? io_port_send_direct(port, bytes, len) :
+						  send_to(port, &port->peer_address, bytes, len);
+	}
+	if (!sent)
 		port->io->send_failed++;
 }

@@ -51,6 +51,7 @@ void worker_stats_copy(struct worker *worker)
 
 	stats_set(s->row, s->stray, worker->io.stray);
 	stats_set(s->row, s->send_failed, worker->io.send_failed);
+	stats_set(s->row, s->too_long, worker->io.too_long);
 	stats_set(s->row, s->hellos_asked, sessions->hellos_asked);
 	stats_set(s->row, s->associations, dtls_engine_live(sessions->dtls));
 	for (unsigned i = 0; i < 2 * SESSION_HANDSHAKE_RESULTS; i++)
@@ -84,6 +85,8 @@ void worker_stats_init(struct worker *worker)
 			   "packets that were not forwarded");
 	s->send_failed = counter(worker, "sbc_relay_packets_dropped_total",
 				 "reason=\"socket_full\"", "packets that were not forwarded");
+	s->too_long = counter(worker, "sbc_relay_packets_dropped_total", "reason=\"too_long\"",
+			      "packets that were not forwarded");
 	for (unsigned i = 0; i < ICE_VERDICTS; i++) {
 		char labels[48];
 
@@ -214,7 +217,7 @@ void worker_on_datagram(void *owner, const struct io_datagram *datagram)
 	if (verdict == PACKET_CONSUMED)
 		return;
 	if (verdict == PACKET_FORWARD) {
-		io_send(packet.out->port, &packet.out->target, packet.bytes, packet.len);
+		io_forward(packet.out->port, &packet.out->target, packet.bytes, packet.len);
 		stats_add(stats->row, stats->packets_out, 1);
 		stats_add(stats->row, stats->bytes_out, packet.len);
 	} else {

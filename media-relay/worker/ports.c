@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define OPEN_TRIES 512 /* ports of others that one call may meet before it is refused */
 
@@ -29,7 +30,8 @@ enum err port_pool_init(struct port_pool *pool, struct io *io, const struct port
 	*pool = (struct port_pool){ .io = io, .address = range->address, .dscp = range->dscp,
 				    .first = (uint16_t)(first + 2 * skip),
 				    .step = (uint16_t)(2 * range->workers),
-				    .idle_open_max = idle_open_max };
+				    .idle_open_max = idle_open_max,
+				    .patience_ms = PORTS_PATIENCE_MS };
 	list_init(&pool->cold);
 	list_init(&pool->resting);
 	list_init(&pool->aside);
@@ -144,6 +146,20 @@ static struct port_pair *pool_next_pair(const struct port_pool *pool, uint64_t n
 	return aside && aside->ready_ms <= now_ms ? aside : NULL;
 }
 
+/* Of a relay that was killed, the kernel closes sockets that a ring held (io_uring) some milliseconds
+ * after its end, when the next one may be there already and wants their ports. */
+static enum err pair_claim_patiently(struct port_pool *pool, struct port_pair *pair, uint64_t now_ms)
+{
+	const struct timespec a_while = { .tv_nsec = 1000000 };
+	enum err err = pair_claim(pool, pair, now_ms);
+
+	for (; (int)err == -EADDRINUSE && pool->patience_ms > 0; pool->patience_ms--) {
+		(void)nanosleep(&a_while, NULL);
+		err = pair_claim(pool, pair, now_ms);
+	}
+	return err;
+}
+
 static enum err pool_take_wanted(struct port_pool *pool, uint16_t want, uint64_t now_ms,
 				 struct port_pair **ret)
 {
@@ -155,7 +171,7 @@ static enum err pool_take_wanted(struct port_pool *pool, uint16_t want, uint64_t
 	pair = &pool->pairs[(want - pool->first) / pool->step];
 	if (pair->state == PAIR_USED || !list_linked(&pair->link))
 		return ERR_EXHAUSTED;
-	err = pair_claim(pool, pair, now_ms);
+	err = pair_claim_patiently(pool, pair, now_ms);
 	if (err == OK)
 		*ret = pair;
 	return (int)err == -EADDRINUSE ? ERR_EXHAUSTED : err;

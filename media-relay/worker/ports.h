@@ -9,6 +9,7 @@
 #include "media-relay/worker/ways.h"
 
 #define PORTS_REST_MS 5000u
+#define PORTS_PATIENCE_MS 300u /* in all; several times what a kernel needs */
 #define PORTS_ASIDE_MS 30000u /* somebody else has the port: not tried again before */
 
 enum pair_state {
@@ -42,6 +43,7 @@ struct port_pool {
 	uint32_t used;
 	uint32_t idle_open;
 	uint32_t idle_open_max;
+	uint32_t patience_ms; /* that may still be waited for ports of a relay that was killed */
 };
 
 struct port_range {

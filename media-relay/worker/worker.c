@@ -162,10 +162,25 @@ static void on_turn_end(struct loop *loop, void *owner)
 	worker->replied = false;
 }
 
+/* In the loop's thread. */
+static void start_uring(struct worker *worker)
+{
+	const struct worker_options *options = &worker->options;
+	enum err err = options->io_uring ? io_start_uring(&worker->io) : OK;
+
+	if (options->number == 0)
+		log_write(options->log, LOG_LEVEL_INFO, EVENT_io_uring,
+			  LOG_T("used", options->io_uring && err == OK ? "yes" : "no"),
+			  LOG_T("why", !options->io_uring ? "relay.io_uring is off" :
+				       err == OK	   ? "the kernel has it" :
+							     err_text(err)));
+}
+
 static void *thread_main(void *owner)
 {
 	struct worker *worker = owner;
 
+	start_uring(worker);
 	loop_run(worker->loop);
 	return NULL;
 }
@@ -289,6 +304,8 @@ static enum err worker_init(struct worker *worker)
 		return err;
 	loop_set_wheel(worker->loop, &worker->sessions.wheel, worker_on_timers, worker);
 	loop_hook_add(worker->loop, &worker->hook, on_turn_end, worker);
+	if (!worker->threaded)
+		start_uring(worker);
 	return OK;
 }
 

@@ -64,6 +64,7 @@ struct worker_options {
 	const struct dtls_identity *identity; /* outlives the worker */
 	struct memory *memory;  /* of all workers; NULL: none */
 	struct fastpath *fastpath; /* NULL: there is no way through the kernel */
+	bool io_uring;             /* sockets may be asked by it */
 	worker_reply_fn *fn;
 	void *owner;
 };

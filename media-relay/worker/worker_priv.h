@@ -41,6 +41,7 @@ struct worker_stats {
 	stats_id associations;
 	stats_id stray;
 	stats_id send_failed;
+	stats_id too_long;
 	stats_id port_failures;
 	stats_id recordings;
 	stats_id recorded;

@@ -3,6 +3,7 @@
 #include "tests/support/unit.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -168,6 +169,31 @@ static int occupy(uint16_t port)
 	return fd;
 }
 
+static void *let_go(void *fd)
+{
+	usleep(30000);
+	close(*(int *)fd);
+	return NULL;
+}
+
+static void a_port_that_is_let_go_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	struct port_pair *pair = NULL;
+	int fd = occupy(24004), other = occupy(24002);
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, let_go, &fd), 0);
+	assert_int_equal(port_pool_take(&f->pool, 24004, 0, &pair), OK);
+	assert_int_equal(pair->number, 24004);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	/* Not for ever, and in all but once. */
+	assert_true(f->pool.patience_ms > 0);
+	assert_int_equal(port_pool_take(&f->pool, 24002, 0, &pair), ERR_EXHAUSTED);
+	assert_int_equal(f->pool.patience_ms, 0);
+	close(other);
+}
+
 static void ports_of_others(void **state)
 {
 	struct fixture *f = *state;
@@ -294,6 +320,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sockets_stay_open_up_to_a_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reserved_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_wanted_port, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_port_that_is_let_go_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(ports_of_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_address_that_is_not_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_not_told_does_not_rest, setup, teardown),

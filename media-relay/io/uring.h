@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ * Connected sockets by io_uring (Linux 6.1): what came to hundreds of them is received with one system
+ * call, and what leaves in answer is sent with another. Where a system call is dear (a virtual machine,
+ * a processor with many mitigations) that is half of what a packet costs over sockets.
+ *
+ * A datagram lies in one of the ring's buffers. When its receiver sends it on from there
+ * (uring_send), the buffer is lent until the kernel has taken it.
+ *
+ * Everything happens in one thread, that of uring_create. */
+#pragma once
+
+#include "media-relay/io/io.h"
+
+struct uring;
+
+/* On io's loop. ERR_UNSUPPORTED, -EPERM, -ENOSYS …: this kernel has none, or not for us. */
+must_use enum err uring_create(struct io *io, struct uring **ret);
+void uring_destroy(struct uring **uring);
+
+/* From now on what port->peer sends comes by the ring: port->direct is connected to it, and nothing from
+ * before waits in it. Sets port->seat. False: no room, the socket is the caller's as before. */
+bool uring_join(struct uring *uring, struct io_port *port);
+/* Before port->direct is closed. Clears port->seat. */
+void uring_leave(struct uring *uring, struct io_port *port);
+
+/* The datagram that is being handled, where it lies, to port->peer with the next call. It is not to be
+ * changed any more. False: it is none of that kind, send it otherwise. */
+bool uring_send(struct uring *uring, const struct io_port *port, const unsigned char *bytes,
+		size_t len);
+/* What was given to uring_send before leaves before what is sent otherwise now. */
+void uring_flush(struct uring *uring);

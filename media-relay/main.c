@@ -33,6 +33,24 @@ static void on_drain(struct loop *loop, void *owner)
 	control_drain(owner);
 }
 
+/* Of all realms. NULL: no memory. */
+static struct ip_addr *media_addresses(struct arena *arena,
+				       const struct conf_provisioning *provisioning, size_t *ret_count)
+{
+	struct ip_addr *addresses;
+	size_t count = 0;
+
+	for (size_t i = 0; i < provisioning->realm_count; i++)
+		count += conf_media_count(&provisioning->realms[i]);
+	addresses = arena_array(arena, count + 1, sizeof(*addresses));
+	*ret_count = 0;
+	for (size_t i = 0; addresses && i < provisioning->realm_count; i++)
+		for (size_t at = 0; at < conf_media_count(&provisioning->realms[i]); at++)
+			addresses[(*ret_count)++] =
+				conf_media_at(&provisioning->realms[i], at)->address;
+	return addresses;
+}
+
 /* While we have the rights. What it needs later (a realm on another interface) goes by sockets. */
 static struct fastpath *open_fastpath(const struct proc_start *start, uint32_t sessions)
 {
@@ -42,24 +60,20 @@ static struct fastpath *open_fastpath(const struct proc_start *start, uint32_t s
 		[CONF_FAST_OFF] = FAST_OFF,
 	};
 	const struct conf *conf = start->conf;
-	const struct conf_provisioning *provisioning = &conf->provisioning;
-	struct ip_addr *addresses = arena_array(start->arena, provisioning->realm_count + 1,
-						sizeof(*addresses));
 	struct fastpath_options options = {
 		.log = start->log,
 		.mode = modes[conf->relay_fast_path],
 		.interfaces = conf->relay_interfaces,
 		.interface_count = conf->relay_interface_count,
-		.addresses = addresses,
 		.capacity = 2 * sessions < KERNEL_FLOWS_MAX ? 2 * sessions : KERNEL_FLOWS_MAX,
 		.lanes = conf->relay_workers,
 	};
 	struct fastpath *fastpath = NULL;
 
-	if (!addresses)
+	options.addresses = media_addresses(start->arena, &conf->provisioning,
+					    &options.address_count);
+	if (!options.addresses)
 		return NULL;
-	for (size_t i = 0; i < provisioning->realm_count; i++)
-		addresses[options.address_count++] = provisioning->realms[i].media_address;
 	return fastpath_create(&options, &fastpath) == OK ? fastpath : NULL;
 }
 

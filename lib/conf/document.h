@@ -6,6 +6,10 @@
 #include "lib/base/addr.h"
 #include "lib/base/slice.h"
 
+/* Of all realms together; the daemons have room for so many. */
+#define CONF_LISTENERS_MAX       256u
+#define CONF_MEDIA_ADDRESSES_MAX 256u
+
 enum conf_transport { CONF_UDP, CONF_TCP, CONF_TLS, CONF_WS, CONF_WSS };
 enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_INFO, CONF_LOG_DEBUG };
 enum conf_srtp { CONF_SRTP_OFF, CONF_SRTP_OPTIONAL, CONF_SRTP_REQUIRED };
@@ -35,15 +39,32 @@ struct conf_listener {
 	struct slice tls_profile; /* need not be there yet: the listener stays closed till then */
 };
 
+struct conf_media {
+	struct ip_addr address;
+	struct slice advertise; /* IP address shown in SDP; empty: address */
+	uint16_t port_min; /* even: an odd one is rounded up */
+	uint16_t port_max; /* odd: an even one is rounded down */
+};
+
 struct conf_realm {
 	struct slice name;
 	struct conf_listener *listeners;
 	size_t listener_count;
-	struct ip_addr media_address;
-	struct slice media_advertise; /* IP address shown in SDP; empty: media_address */
-	uint16_t port_min; /* default 20000; even: an odd one is rounded up */
-	uint16_t port_max; /* default 29999; odd: an even one is rounded down */
+	struct conf_media media; /* ports by default 20000 to 29999 */
+	struct conf_media *more_media; /* "media.more_addresses"; ports by default those of `media` */
+	size_t more_media_count;
 };
+
+/* Its media addresses: `media`, then those of more_media. */
+static inline size_t conf_media_count(const struct conf_realm *realm)
+{
+	return 1 + realm->more_media_count;
+}
+
+static inline const struct conf_media *conf_media_at(const struct conf_realm *realm, size_t i)
+{
+	return i == 0 ? &realm->media : &realm->more_media[i - 1];
+}
 
 struct conf_gateway {
 	struct slice uri;  /* as given */

@@ -29,23 +29,40 @@ void listener_finish(struct check *check, const struct spot *spot, void *target)
 }
 
 /* RTP takes the even port of a pair, RTCP the odd one after it (RFC 3550 11). */
+static void media_finish(struct check *check, const struct spot *spot, struct conf_media *media)
+{
+	struct spot advertise = { .up = spot, .key = "advertise" };
+	struct spot port_max = { .up = spot, .key = "port_max" };
+	struct ip_addr shown;
+
+	media->port_min = (uint16_t)(media->port_min + (media->port_min & 1));
+	media->port_max = (uint16_t)(media->port_max - !(media->port_max & 1));
+	if (media->port_min > media->port_max)
+		check_fail(check, &port_max, SLICE("port_max above port_min by at least 1"),
+			   "no pair of ports from port_min to port_max");
+	if (media->advertise.len > 0 && ip_parse(media->advertise, &shown) == OK &&
+	    media->address.family != IP_NONE && shown.family != media->address.family)
+		check_fail(check, &advertise, SLICE("an address of the same IP version"),
+			   "not of the IP version of the address beside it");
+}
+
 void realm_finish(struct check *check, const struct spot *spot, void *target)
 {
 	struct spot media = { .up = spot, .key = "media" };
-	struct spot advertise = { .up = &media, .key = "advertise" };
-	struct spot port_max = { .up = &media, .key = "port_max" };
+	struct spot more = { .up = &media, .key = "more_addresses" };
 	struct conf_realm *realm = target;
-	struct ip_addr shown;
 
-	realm->port_min = (uint16_t)(realm->port_min + (realm->port_min & 1));
-	realm->port_max = (uint16_t)(realm->port_max - !(realm->port_max & 1));
-	if (realm->port_min > realm->port_max)
-		check_fail(check, &port_max, SLICE("port_max above port_min by at least 1"),
-			   "no pair of ports from port_min to port_max");
-	if (realm->media_advertise.len > 0 && ip_parse(realm->media_advertise, &shown) == OK &&
-	    realm->media_address.family != IP_NONE && shown.family != realm->media_address.family)
-		check_fail(check, &advertise, SLICE("an address of the same IP version"),
-			   "not of the IP version of media.address");
+	media_finish(check, &media, &realm->media);
+	for (size_t i = 0; i < realm->more_media_count; i++) {
+		struct spot at = { .up = &more, .index = i };
+		struct conf_media *other = &realm->more_media[i];
+
+		if (other->port_min == 0)
+			other->port_min = realm->media.port_min;
+		if (other->port_max == 0)
+			other->port_max = realm->media.port_max;
+		media_finish(check, &at, other);
+	}
 }
 
 /* Who may call as a trunk that names no sources: its gateways, as far as they are addresses. */

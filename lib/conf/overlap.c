@@ -101,43 +101,78 @@ static void listener_overlaps(struct check *check, const struct spot *top,
 	}
 }
 
+struct range_entry {
+	const struct conf_media *media;
+	size_t realm;
+	size_t at; /* as conf_media_at has it */
+};
+
 static int range_order(const void *a, const void *b)
 {
-	const struct conf_realm *x = *(const struct conf_realm *const *)a;
-	const struct conf_realm *y = *(const struct conf_realm *const *)b;
-	int by = ip_order(&x->media_address, &y->media_address);
+	const struct range_entry *x = a;
+	const struct range_entry *y = b;
+	int by = ip_order(&x->media->address, &y->media->address);
 
-	return by != 0 ? by : order(x->port_min, y->port_min);
+	if (by == 0)
+		by = order(x->media->port_min, y->media->port_min);
+	if (by == 0)
+		by = order(x->realm, y->realm);
+	return by != 0 ? by : order(x->at, y->at);
+}
+
+static struct range_entry *ranges_sorted(struct check *check, const struct conf_provisioning *all,
+					 size_t *ret_count)
+{
+	struct range_entry *entries;
+	size_t count = 0;
+
+	for (size_t i = 0; i < all->realm_count; i++)
+		count += conf_media_count(&all->realms[i]);
+	entries = arena_array(check->arena, count + 1, sizeof(*entries));
+	if (!entries)
+		return NULL;
+	*ret_count = 0;
+	for (size_t i = 0; i < all->realm_count; i++) {
+		for (size_t at = 0; at < conf_media_count(&all->realms[i]); at++) {
+			const struct conf_media *media = conf_media_at(&all->realms[i], at);
+
+			if (media->address.family != IP_NONE)
+				entries[(*ret_count)++] = (struct range_entry){ media, i, at };
+		}
+	}
+	qsort(entries, *ret_count, sizeof(*entries), range_order);
+	return entries;
+}
+
+static void range_fail(struct check *check, const struct spot *top, const struct range_entry *entry,
+		       struct slice other)
+{
+	struct spot realms = { .up = top, .key = "realms" };
+	struct spot realm = { .up = &realms, .index = entry->realm };
+	struct spot media = { .up = &realm, .key = "media" };
+	struct spot more = { .up = &media, .key = "more_addresses" };
+	struct spot item = { .up = &more, .index = entry->at - 1 };
+	struct spot at = { .up = entry->at == 0 ? &media : &item, .key = "port_min" };
+
+	check_fail(check, &at, SLICE("ranges that do not meet, or another address"),
+		   "the ports meet those of realm %.*s on this address", SLICE_ARG(other));
 }
 
 static void media_overlaps(struct check *check, const struct spot *top,
 			   const struct conf_provisioning *all)
 {
-	struct spot realms = { .up = top, .key = "realms" };
-	const struct conf_realm **sorted =
-	    arena_array(check->arena, all->realm_count + 1, sizeof(const struct conf_realm *));
-	const struct conf_realm *widest = NULL; /* of this address, the one that reaches furthest */
+	size_t count = 0;
+	struct range_entry *entries = ranges_sorted(check, all, &count);
+	const struct range_entry *widest = NULL; /* of this address, the one that reaches furthest */
 
-	if (!sorted)
-		return;
-	for (size_t i = 0; i < all->realm_count; i++)
-		sorted[i] = &all->realms[i];
-	qsort(sorted, all->realm_count, sizeof(const struct conf_realm *), range_order);
-	for (size_t i = 0; i < all->realm_count; i++) {
-		struct spot realm = { .up = &realms, .index = (size_t)(sorted[i] - all->realms) };
-		struct spot media = { .up = &realm, .key = "media" };
-		struct spot at = { .up = &media, .key = "port_min" };
+	for (size_t i = 0; entries && i < count; i++) {
+		const struct range_entry *entry = &entries[i];
+		bool same = widest && ip_eq(&widest->media->address, &entry->media->address);
 
-		if (sorted[i]->media_address.family == IP_NONE)
-			continue;
-		if (widest && ip_eq(&widest->media_address, &sorted[i]->media_address) &&
-		    sorted[i]->port_min <= widest->port_max)
-			check_fail(check, &at, SLICE("ranges that do not meet, or another address"),
-				   "the ports meet those of realm %.*s on this address",
-				   SLICE_ARG(widest->name));
-		if (!widest || !ip_eq(&widest->media_address, &sorted[i]->media_address) ||
-		    sorted[i]->port_max > widest->port_max)
-			widest = sorted[i];
+		if (same && entry->media->port_min <= widest->media->port_max)
+			range_fail(check, top, entry, all->realms[widest->realm].name);
+		if (!same || entry->media->port_max > widest->media->port_max)
+			widest = entry;
 	}
 }
 

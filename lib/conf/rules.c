@@ -164,6 +164,33 @@ static void other_references(struct rules *rules)
 	}
 }
 
+/* The realm that goes beyond what the daemons have room for. */
+static void limit_rules(const struct rules *rules)
+{
+	struct spot realms = { .up = rules->top, .key = "realms" };
+	size_t listeners = 0, addresses = 0;
+
+	for (size_t i = 0; i < rules->all->realm_count; i++) {
+		const struct conf_realm *realm = &rules->all->realms[i];
+		struct spot item = { .up = &realms, .index = i };
+		struct spot at_listeners = { .up = &item, .key = "listeners" };
+		struct spot at_media = { .up = &item, .key = "media" };
+		bool fitted = listeners <= CONF_LISTENERS_MAX;
+
+		listeners += realm->listener_count;
+		if (fitted && listeners > CONF_LISTENERS_MAX)
+			check_fail(rules->check, &at_listeners,
+				   SLICE("at most 256 listeners in all realms together"),
+				   "with this realm there are %zu listeners", listeners);
+		fitted = addresses <= CONF_MEDIA_ADDRESSES_MAX;
+		addresses += conf_media_count(realm);
+		if (fitted && addresses > CONF_MEDIA_ADDRESSES_MAX)
+			check_fail(rules->check, &at_media,
+				   SLICE("at most 256 media addresses in all realms together"),
+				   "with this realm there are %zu media addresses", addresses);
+	}
+}
+
 void provisioning_rules(struct check *check, const struct spot *top,
 			const struct conf_provisioning *provisioning)
 {
@@ -178,5 +205,6 @@ void provisioning_rules(struct check *check, const struct spot *top,
 	trunk_references(&rules);
 	route_references(&rules);
 	other_references(&rules);
+	limit_rules(&rules);
 	overlap_rules(check, top, provisioning);
 }

@@ -45,13 +45,24 @@ static const struct field listener_fields[] = {
 static const struct object listener_object = { OBJECT(listener_fields), .finish = listener_finish };
 static const struct field listener_item = { "listener", FIELD_OBJECT, .object = &listener_object };
 
+static const struct field more_media_fields[] = {
+	{ "address", FIELD_IP, true, AT(conf_media, address) },
+	{ "advertise", FIELD_IP_TEXT, AT(conf_media, advertise), .min = 1, .max = 64 },
+	{ "port_min", FIELD_U16, AT(conf_media, port_min), .min = 1024, .max = 65534 },
+	{ "port_max", FIELD_U16, AT(conf_media, port_max), .min = 1025, .max = 65535 },
+};
+static const struct object more_media_object = { OBJECT(more_media_fields) };
+static const struct field more_media_item = { "address", FIELD_OBJECT, .object = &more_media_object };
+
 static const struct field realm_media_fields[] = {
-	{ "address", FIELD_IP, true, AT(conf_realm, media_address) },
-	{ "advertise", FIELD_IP_TEXT, AT(conf_realm, media_advertise), .min = 1, .max = 64 },
-	{ "port_min", FIELD_U16, AT(conf_realm, port_min), .min = 1024, .max = 65534,
+	{ "address", FIELD_IP, true, AT(conf_realm, media.address) },
+	{ "advertise", FIELD_IP_TEXT, AT(conf_realm, media.advertise), .min = 1, .max = 64 },
+	{ "port_min", FIELD_U16, AT(conf_realm, media.port_min), .min = 1024, .max = 65534,
 	  .initial = 20000 },
-	{ "port_max", FIELD_U16, AT(conf_realm, port_max), .min = 1025, .max = 65535,
+	{ "port_max", FIELD_U16, AT(conf_realm, media.port_max), .min = 1025, .max = 65535,
 	  .initial = 29999 },
+	{ "more_addresses", FIELD_LIST, .max = 15,
+	  LIST(more_media_item, struct conf_media, conf_realm, more_media, more_media_count) },
 };
 static const struct object realm_media_object = { OBJECT(realm_media_fields) };
 

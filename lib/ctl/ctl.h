@@ -9,7 +9,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/pool.h"
 
-#define CTL_VERSION 5u
+#define CTL_VERSION 6u
 #define CTL_MAX_BYTES 65536u
 
 enum ctl_payload_kind { CTL_PAYLOAD_MEDIA = 0, CTL_PAYLOAD_EVENT = 1 /* RFC 4733 */ };
@@ -78,7 +78,7 @@ enum ctl_call_state {
 
 /* stream_set.flags */
 #define CTL_STREAM_RESET 1u  /* this side starts anew: latch and remote forgotten; ports kept while
-				the realm is the same */
+				the realm is the same and `local` is met */
 #define CTL_STREAM_REMOVE 2u /* the stream ended on both sides: ports freed */
 #define CTL_STREAM_RTCP_MUX 4u
 #define CTL_STREAM_RAW 8u          /* not RTP (UDPTL): any datagram of the right source passes */

@@ -71,7 +71,7 @@ struct side {
 	uint8_t direction; /* CTL_RECEIVE | CTL_TRANSMIT */
 	struct ip_prefix learn_from; /* family none: the told address only */
 	struct flow flows[COMPONENTS];
-	uint32_t realm; /* the way in and out's number of it */
+	uint32_t address; /* the way in and out's number of the media address of its ports */
 	struct ctl_relay_payload payloads[SIDE_MAX_PAYLOADS];
 	uint8_t payload_count;
 	struct rtp_police police;

@@ -174,6 +174,8 @@ static const char *stream_check(const struct ctl_stream_set *set)
 		return channel_check(set->security);
 	if (set->want_port % 2 != 0)
 		return "want_port is the even port of a pair";
+	if (ip_multicast(&set->local))
+		return "local is one of the realm's addresses";
 	if (set->direction & ~(CTL_RECEIVE | CTL_TRANSMIT))
 		return "an unknown direction";
 	if (set->learn_bits > (set->learn_from.family == IP_V6 ? 128 : 32))
@@ -230,7 +232,7 @@ void side_set(struct side *side, const struct ctl_stream_set *set, const struct 
 	bool held = known && !(set->direction & CTL_RECEIVE);
 
 	if (ports) {
-		side->realm = ports->realm;
+		side->address = ports->address;
 		for (unsigned i = 0; i < COMPONENTS; i++) {
 			side->flows[i].local = ports->local[i];
 			side->flows[i].port = ports->port[i];

@@ -53,7 +53,7 @@ struct stream *session_stream(const struct session *session, uint8_t number);
 
 /* Ports for one side, taken by the caller. */
 struct side_ports {
-	uint32_t realm;
+	uint32_t address;
 	struct endpoint local[COMPONENTS];
 	void *port[COMPONENTS];
 };

@@ -32,7 +32,7 @@ struct way *worker_way_of(const struct flow *rtp)
 
 uint8_t worker_flow_dscp(const struct worker *worker, const struct flow *flow)
 {
-	return worker->realms[flow->side->other->realm].pool.dscp;
+	return worker->addresses[flow->side->other->address].pool.dscp;
 }
 
 /* What was told of one side decides on what arrives at either. */
@@ -45,15 +45,15 @@ void worker_review(struct worker *worker, const struct stream *stream)
 
 static void side_give_ports(struct worker *worker, struct side *side)
 {
-	struct realm *realm = &worker->realms[side->realm];
+	struct address *address = &worker->addresses[side->address];
 
 	if (!side->flows[COMPONENT_RTP].port)
 		return;
 	worker_forget(worker, side);
 	way_close(worker, worker_way_of(&side->flows[COMPONENT_RTP]));
-	port_pool_give(&realm->pool, pair_of(&side->flows[COMPONENT_RTP]), worker->loop->now_ms);
+	port_pool_give(&address->pool, pair_of(&side->flows[COMPONENT_RTP]), worker->loop->now_ms);
 	side_clear(side);
-	worker_realm_touch(worker, side->realm);
+	worker_address_touch(worker, side->address);
 }
 
 static void stream_end(struct worker *worker, struct stream *stream)
@@ -81,61 +81,96 @@ struct plan {
 	bool made; /* the session is new */
 	struct {
 		struct side *side; /* NULL: nothing to do */
-		uint32_t realm;
+		uint32_t address;
 		struct port_pair *pair; /* newly taken */
 	} steps[SIDES_MAX];
 	uint32_t step_count;
 	const char *wrong;
 };
 
-/* A session keeps its ports while its realm has the same name, even when the range was changed. */
-static bool keeps_realm(const struct worker *worker, const struct side *side, struct slice name)
+static bool side_in_realm(const struct worker *worker, const struct side *side, struct slice name)
 {
-	const struct realm *realm = &worker->realms[side->realm];
+	const struct address *address = &worker->addresses[side->address];
 
 	return side->flows[COMPONENT_RTP].port &&
-	       (name.len == 0 || slice_eq(name, slice_of(realm->name, realm->name_len)));
+	       (name.len == 0 || slice_eq(name, slice_of(address->name, address->name_len)));
 }
 
-static enum err plan_realm(struct plan *plan, const struct ctl_stream_set *told,
-			   const struct side *side, uint32_t *ret)
+/* A session keeps its ports while its realm has the same name, even when the range was changed or the
+ * address taken out. */
+static bool keeps_ports(const struct worker *worker, const struct side *side,
+			const struct ctl_stream_set *told)
 {
-	*ret = keeps_realm(plan->worker, side, told->realm)
-		       ? side->realm
-		       : worker_realm_find(plan->worker, told->realm);
-	if (*ret != REALM_SLOTS)
-		return OK;
-	plan->wrong = "realm: there is none of this name";
-	return ERR_NOENT;
+	return side_in_realm(worker, side, told->realm) &&
+	       worker_address_fits(&worker->addresses[side->address], &told->local);
 }
 
-static enum err plan_families(struct plan *plan, const struct ctl_stream_set *told, uint32_t realm)
+static bool remote_fits(const struct endpoint *remote, uint8_t family)
 {
-	uint8_t ours = plan->worker->realms[realm].pool.address.family;
+	return remote->ip.family == IP_NONE || remote->ip.family == family;
+}
 
-	if ((told->remote_rtp.ip.family == IP_NONE || told->remote_rtp.ip.family == ours) &&
-	    (told->remote_rtcp.ip.family == IP_NONE || told->remote_rtcp.ip.family == ours))
+static enum err plan_families(struct plan *plan, const struct ctl_stream_set *told,
+			      uint32_t address)
+{
+	uint8_t ours = plan->worker->addresses[address].pool.address.family;
+
+	if (remote_fits(&told->remote_rtp, ours) && remote_fits(&told->remote_rtcp, ours))
 		return OK;
-	plan->wrong = "remote: another IP version than the realm's";
+	plan->wrong = "remote: another IP version than the address's";
 	return ERR_UNSUPPORTED;
 }
 
-static enum err plan_ports(struct plan *plan, const struct ctl_stream_set *told, uint32_t at)
+/* All streams of a side are best on one address: SDP then has one c= line. */
+static uint32_t address_beside(const struct plan *plan, const struct ctl_stream_set *told)
 {
-	struct worker *worker = plan->worker;
-	struct realm *realm = &worker->realms[plan->steps[at].realm];
-	enum err err = port_pool_take(&realm->pool, told->want_port, worker->loop->now_ms,
-				      &plan->steps[at].pair);
+	for (uint32_t i = 0; i < plan->step_count; i++)
+		if (plan->steps[i].side && plan->steps[i].side->number == told->side)
+			return plan->steps[i].address;
+	list_each(node, &plan->session->streams) {
+		const struct stream *stream = container_of(node, struct stream, link);
+		const struct side *side = &stream->sides[told->side];
 
-	if (err == ERR_EXHAUSTED) {
-		plan->wrong = "no port is left in the realm";
-	} else if ((int)err == -EMFILE || (int)err == -ENFILE) {
-		plan->wrong = "no file descriptor is left";
-		err = ERR_EXHAUSTED;
-	} else if (err != OK) {
-		plan->wrong = err_text(err);
+		if (side_in_realm(plan->worker, side, told->realm))
+			return side->address;
 	}
-	return err;
+	return ADDRESS_SLOTS;
+}
+
+static const char *ports_wrong(enum err err)
+{
+	if (err == ERR_NOENT)
+		return "realm: there is none of this name";
+	if (err == ERR_UNSUPPORTED)
+		return "local: the realm has no such address";
+	if (err == ERR_EXHAUSTED)
+		return "no port is left in the realm";
+	return err_text(err);
+}
+
+static enum err plan_ports(struct plan *plan, const struct ctl_stream_set *told,
+			   const struct side *side, uint32_t at)
+{
+	const struct address *had = &plan->worker->addresses[side->address];
+	struct wish wish = { .realm = told->realm,
+			     .local = told->local,
+			     .port = told->want_port,
+			     .beside = address_beside(plan, told) };
+	enum err err;
+
+	if (wish.realm.len == 0 && side->flows[COMPONENT_RTP].port)
+		wish.realm = slice_of(had->name, had->name_len);
+	if (wish.local.family == IP_NONE)
+		wish.local.family = told->remote_rtp.ip.family;
+	err = worker_take_pair(plan->worker, &wish, &plan->steps[at].address,
+			       &plan->steps[at].pair);
+	if (err == OK)
+		return OK;
+	plan->wrong = ports_wrong(err);
+	if ((int)err != -EMFILE && (int)err != -ENFILE)
+		return err;
+	plan->wrong = "no file descriptor is left";
+	return ERR_EXHAUSTED;
 }
 
 static enum err plan_security(struct plan *plan, const struct ctl_stream_set *told,
@@ -154,7 +189,7 @@ static enum err plan_side(struct plan *plan, const struct ctl_stream_set *told, 
 {
 	struct stream *stream;
 	struct side *side;
-	enum err err;
+	enum err err = OK;
 
 	if (told->flags & CTL_STREAM_REMOVE)
 		return OK;
@@ -164,12 +199,11 @@ static enum err plan_side(struct plan *plan, const struct ctl_stream_set *told, 
 		return ERR_EXHAUSTED;
 	}
 	side = &stream->sides[told->side];
-	err = plan_realm(plan, told, side, &plan->steps[at].realm);
+	plan->steps[at].address = side->address;
+	if (!keeps_ports(plan->worker, side, told))
+		err = plan_ports(plan, told, side, at);
 	if (err == OK)
-		err = plan_families(plan, told, plan->steps[at].realm);
-	if (err == OK &&
-	    (!side->flows[COMPONENT_RTP].port || side->realm != plan->steps[at].realm))
-		err = plan_ports(plan, told, at);
+		err = plan_families(plan, told, plan->steps[at].address);
 	if (err == OK)
 		err = plan_security(plan, told, side);
 	if (err == OK)
@@ -184,7 +218,7 @@ static void plan_drop(struct plan *plan)
 
 	for (uint32_t i = 0; i < plan->step_count; i++)
 		if (plan->steps[i].pair)
-			port_pool_untake(&worker->realms[plan->steps[i].realm].pool,
+			port_pool_untake(&worker->addresses[plan->steps[i].address].pool,
 					 plan->steps[i].pair);
 	list_each(node, &plan->session->streams) {
 		struct stream *stream = container_of(node, struct stream, link);
@@ -226,7 +260,7 @@ static void apply_side(struct plan *plan, uint32_t at)
 	struct worker *worker = plan->worker;
 	struct side *side = plan->steps[at].side;
 	struct port_pair *pair = plan->steps[at].pair;
-	struct side_ports ports = { .realm = plan->steps[at].realm };
+	struct side_ports ports = { .address = plan->steps[at].address };
 	uint32_t left = 0;
 
 	if (pair) {
@@ -239,7 +273,7 @@ static void apply_side(struct plan *plan, uint32_t at)
 			ports.local[i] = pair->ports[i].local;
 			ports.port[i] = &pair->ports[i];
 			io_port_use(&pair->ports[i], &side->flows[i],
-				    worker->realms[ports.realm].pool.dscp);
+				    worker->addresses[ports.address].pool.dscp);
 		}
 	} else {
 		way_take(worker, worker_way_of(&side->flows[COMPONENT_RTP]));
@@ -254,7 +288,7 @@ static void apply_side(struct plan *plan, uint32_t at)
 	worker_recall(worker, side, left);
 	worker_remember(worker, side);
 	worker_review(worker, side->stream);
-	worker_realm_touch(worker, side->realm);
+	worker_address_touch(worker, side->address);
 }
 
 static void apply(struct plan *plan)
@@ -288,7 +322,8 @@ static uint32_t side_count(const struct session *session)
 	return count;
 }
 
-static bool side_answer(const struct side *side, struct ctl_stream_ports *ret)
+static bool side_answer(const struct worker *worker, const struct side *side,
+			struct ctl_stream_ports *ret)
 {
 	if (!side->flows[COMPONENT_RTP].port)
 		return false;
@@ -297,6 +332,7 @@ static bool side_answer(const struct side *side, struct ctl_stream_ports *ret)
 		.side = side->number,
 		.local_rtp = side->flows[COMPONENT_RTP].local,
 		.local_rtcp = side->flows[side->rtcp_mux ? COMPONENT_RTP : COMPONENT_RTCP].local,
+		.shown = worker->addresses[side->address].shown,
 	};
 	return true;
 }
@@ -316,7 +352,7 @@ static void answer_ports(struct worker *worker, const struct session *session,
 		struct stream *stream = container_of(node, struct stream, link);
 
 		for (unsigned i = 0; i < 2; i++)
-			count += side_answer(&stream->sides[i], &streams[count]);
+			count += side_answer(worker, &stream->sides[i], &streams[count]);
 	}
 	answer->type = CTL_session_ports;
 	answer->session_ports = (struct ctl_session_ports){ .session = session->id,

@@ -1,109 +1,159 @@
 /* SPDX-License-Identifier: MIT
- * The realms in force. A realm whose range changed is a new one; the old one lives on without a name
- * until its last session ended. */
+ * The media addresses of the realms in force. One whose range changed is a new one; the old one lives
+ * on without a name until its last session ended. */
 #include "media-relay/worker/worker_priv.h"
 
 #include "lib/base/ensure.h"
 
-static bool realm_is(const struct realm *realm, struct slice name)
+static bool address_of_realm(const struct address *address, struct slice name)
 {
-	return realm->named && slice_eq(slice_of(realm->name, realm->name_len), name);
+	return slice_eq(slice_of(address->name, address->name_len), name);
 }
 
-uint32_t worker_realm_find(const struct worker *worker, struct slice name)
+/* Of all its addresses in force. */
+static uint64_t realm_used(const struct worker *worker, struct slice name)
 {
-	uint32_t number = 0;
+	uint64_t used = 0;
 
-	while (number < REALM_SLOTS && !realm_is(&worker->realms[number], name))
-		number++;
-	return number;
+	for (uint32_t i = 0; i < worker->address_end; i++)
+		if (worker->addresses[i].named && address_of_realm(&worker->addresses[i], name))
+			used += worker->addresses[i].pool.used;
+	return used;
 }
 
-void worker_realm_touch(struct worker *worker, uint32_t number)
+static void count_used(struct worker *worker, const struct address *address)
 {
-	struct realm *realm = &worker->realms[number];
+	struct slice name = slice_of(address->name, address->name_len);
 
-	if (realm->named)
-		stats_set(worker->stats.row, realm->used_id, realm->pool.used);
-	else if (realm->pool.pairs && realm->pool.used == 0)
-		port_pool_fini(&realm->pool);
+	stats_set(worker->stats.row, address->realm_used_id, realm_used(worker, name));
+	stats_set(worker->stats.row, address->used_id, address->named ? address->pool.used : 0);
+}
+
+void worker_address_touch(struct worker *worker, uint32_t number)
+{
+	struct address *address = &worker->addresses[number];
+
+	if (address->named)
+		count_used(worker, address);
+	else if (address->pool.pairs && address->pool.used == 0)
+		port_pool_fini(&address->pool);
 }
 
 void worker_realms_fini(struct worker *worker)
 {
-	for (uint32_t i = 0; i < REALM_SLOTS; i++)
-		if (worker->realms[i].pool.pairs)
-			port_pool_fini(&worker->realms[i].pool);
+	for (uint32_t i = 0; i < worker->address_end; i++)
+		if (worker->addresses[i].pool.pairs)
+			port_pool_fini(&worker->addresses[i].pool);
 }
 
-static bool realm_valid(const struct ctl_relay_realm *told)
+static bool address_valid(const struct ctl_relay_realm *told)
 {
 	return told->name.len > 0 && told->name.len <= REALM_NAME_BYTES &&
 	       told->address.family != IP_NONE && !ip_unspecified(&told->address) &&
 	       !ip_multicast(&told->address) && told->port_min > 0 &&
-	       told->port_max > told->port_min && told->dscp < 64;
+	       told->port_max > told->port_min && told->dscp < 64 &&
+	       (told->shown.family == IP_NONE || told->shown.family == told->address.family);
+}
+
+static bool ranges_meet(const struct ctl_relay_realm *a, const struct ctl_relay_realm *b)
+{
+	return ip_eq(&a->address, &b->address) && a->port_min <= b->port_max &&
+	       b->port_min <= a->port_max;
 }
 
 static bool set_valid(const struct ctl_realm_set *set)
 {
-	if (set->realms_count > REALM_MAX)
+	if (set->realms_count > ADDRESS_MAX)
 		return false;
 	for (uint32_t i = 0; i < set->realms_count; i++) {
-		if (!realm_valid(&set->realms[i]))
+		if (!address_valid(&set->realms[i]))
 			return false;
 		for (uint32_t j = 0; j < i; j++)
-			if (slice_eq(set->realms[i].name, set->realms[j].name))
+			if (slice_eq(set->realms[i].name, set->realms[j].name) &&
+			    ranges_meet(&set->realms[i], &set->realms[j]))
 				return false;
 	}
 	return true;
 }
 
-static bool same_range(const struct realm *realm, const struct ctl_relay_realm *told)
+static bool address_is(const struct address *address, const struct ctl_relay_realm *told)
 {
-	return ip_eq(&realm->pool.address, &told->address) && realm->port_min == told->port_min &&
-	       realm->port_max == told->port_max;
+	return address->named && address_of_realm(address, told->name) &&
+	       ip_eq(&address->pool.address, &told->address) &&
+	       address->port_min == told->port_min && address->port_max == told->port_max;
 }
 
 static const struct ctl_relay_realm *told_of(const struct ctl_realm_set *set,
-					     const struct realm *realm)
+					     const struct address *address)
 {
 	for (uint32_t i = 0; i < set->realms_count; i++)
-		if (realm_is(realm, set->realms[i].name))
+		if (address_is(address, &set->realms[i]))
 			return &set->realms[i];
 	return NULL;
 }
 
-static void realms_retire(struct worker *worker, const struct ctl_realm_set *set)
+static bool address_known(const struct worker *worker, const struct ctl_relay_realm *told)
 {
-	for (uint32_t i = 0; i < REALM_SLOTS; i++) {
-		struct realm *realm = &worker->realms[i];
-		const struct ctl_relay_realm *told = told_of(set, realm);
+	for (uint32_t i = 0; i < worker->address_end; i++)
+		if (address_is(&worker->addresses[i], told))
+			return true;
+	return false;
+}
 
-		if (!realm->named)
+static void addresses_retire(struct worker *worker, const struct ctl_realm_set *set)
+{
+	for (uint32_t i = 0; i < worker->address_end; i++) {
+		struct address *address = &worker->addresses[i];
+		const struct ctl_relay_realm *told = told_of(set, address);
+
+		if (!address->named)
 			continue;
-		if (told && same_range(realm, told)) {
-			realm->pool.dscp = told->dscp;
+		if (told) {
+			address->pool.dscp = told->dscp;
+			address->shown = told->shown;
 			continue;
 		}
-		stats_set(worker->stats.row, realm->used_id, 0);
-		realm->named = false;
-		port_pool_retire(&realm->pool);
-		worker_realm_touch(worker, i);
+		address->named = false;
+		address->unusable = false;
+		stats_set(worker->stats.row, address->unusable_id, 0);
+		count_used(worker, address);
+		port_pool_retire(&address->pool);
+		worker_address_touch(worker, i);
 	}
 }
 
-/* The name as a Prometheus label; names are the operator's own, so odd ones only lose detail. */
-static stats_id used_series(struct worker *worker, struct slice name)
+/* Names are the operator's own, so odd ones only lose detail in a Prometheus label. */
+static struct slice label_of(const struct ctl_relay_realm *told)
+{
+	return slice_is(told->name, CC_TOKEN) ? told->name : SLICE("other");
+}
+
+static stats_id gauge(struct worker *worker, struct text *labels, const char *name, const char *help)
+{
+	return stats_series(worker->options.stats, STATS_GAUGE, name,
+			    labels->err == OK ? labels->p : "", help);
+}
+
+static void address_series(struct worker *worker, struct address *address,
+			   const struct ctl_relay_realm *told)
 {
 	char storage[STATS_LABELS_BYTES];
 	struct text labels;
 
 	text_init(&labels, storage, sizeof(storage));
-	text_printf(&labels, "realm=\"%.*s\"", SLICE_ARG(slice_is(name, CC_TOKEN) ? name
-										  : SLICE("other")));
+	text_printf(&labels, "realm=\"%.*s\"", SLICE_ARG(label_of(told)));
 	text_char(&labels, '\0');
-	return stats_series(worker->options.stats, STATS_GAUGE, "sbc_relay_port_pairs_in_use",
-			    labels.err == OK ? storage : "", "RTP/RTCP port pairs that sessions have");
+	address->realm_used_id = gauge(worker, &labels, "sbc_relay_port_pairs_in_use",
+				       "RTP/RTCP port pairs that sessions have");
+	text_init(&labels, storage, sizeof(storage));
+	text_printf(&labels, "realm=\"%.*s\",address=\"", SLICE_ARG(label_of(told)));
+	ip_write(&labels, &told->address);
+	text_char(&labels, '"');
+	text_char(&labels, '\0');
+	address->used_id = gauge(worker, &labels, "sbc_relay_address_port_pairs_in_use",
+				 "RTP/RTCP port pairs that sessions have, by media address");
+	address->unusable_id = gauge(worker, &labels, "sbc_relay_address_unusable",
+				     "workers that could not bind a media address and pass it over");
 }
 
 /* Calls of a former relay will want these again; until then nobody else gets them. */
@@ -117,29 +167,33 @@ static void reserve_left(const struct worker *worker, struct port_pool *pool)
 	}
 }
 
-static enum err realm_make(struct worker *worker, const struct ctl_relay_realm *told)
+static enum err address_make(struct worker *worker, const struct ctl_relay_realm *told)
 {
 	struct port_range range = { told->address, told->port_min, told->port_max, told->dscp,
 				    worker->options.number, worker->options.count };
 	uint32_t number = 0;
-	struct realm *realm;
+	struct address *address;
 	enum err err;
 
-	while (number < REALM_SLOTS && worker->realms[number].pool.pairs)
+	while (number < ADDRESS_SLOTS && worker->addresses[number].pool.pairs)
 		number++;
-	if (number == REALM_SLOTS)
+	if (number == ADDRESS_SLOTS)
 		return ERR_LIMIT;
-	realm = &worker->realms[number];
-	err = port_pool_init(&realm->pool, &worker->io, &range, worker->options.idle_open_max);
+	address = &worker->addresses[number];
+	*address = (struct address){ .named = false };
+	err = port_pool_init(&address->pool, &worker->io, &range, worker->options.idle_open_max);
 	if (err != OK)
 		return err;
-	reserve_left(worker, &realm->pool);
-	memcpy(realm->name, told->name.p, told->name.len);
-	realm->name_len = told->name.len;
-	realm->port_min = told->port_min;
-	realm->port_max = told->port_max;
-	realm->used_id = used_series(worker, told->name);
-	realm->named = true;
+	reserve_left(worker, &address->pool);
+	memcpy(address->name, told->name.p, told->name.len);
+	address->name_len = told->name.len;
+	address->shown = told->shown;
+	address->port_min = told->port_min;
+	address->port_max = told->port_max;
+	address_series(worker, address, told);
+	address->named = true;
+	if (number >= worker->address_end)
+		worker->address_end = number + 1;
 	return OK;
 }
 
@@ -147,16 +201,16 @@ void worker_realm_set(struct worker *worker, const struct ctl_realm_set *set,
 		      struct ctl_message *ret_answer)
 {
 	if (!set_valid(set)) {
-		worker_fail(ret_answer, ERR_SYNTAX, "a realm has a name of its own, an address, a "
-						    "range of ports and a DSCP below 64");
+		worker_fail(ret_answer, ERR_SYNTAX, "a realm has a name, addresses with ranges of "
+						    "ports that do not meet, and a DSCP below 64");
 		return;
 	}
-	realms_retire(worker, set);
+	addresses_retire(worker, set);
 	for (uint32_t i = 0; i < set->realms_count; i++) {
 		enum err err = OK;
 
-		if (worker_realm_find(worker, set->realms[i].name) == REALM_SLOTS)
-			err = realm_make(worker, &set->realms[i]);
+		if (!address_known(worker, &set->realms[i]))
+			err = address_make(worker, &set->realms[i]);
 		if (err != OK) {
 			worker_fail(ret_answer, err, err_text(err));
 			return;

@@ -14,17 +14,23 @@
 #include "media-relay/worker/worker.h"
 
 #define REALM_NAME_BYTES 64u
-#define REALM_MAX 64u
-#define REALM_SLOTS 128u /* those in force, and old ones that sessions still use */
+#define ADDRESS_MAX 256u
+#define ADDRESS_SLOTS 512u /* those in force, and old ones that sessions still use */
 
-struct realm {
+/* One media address of a realm, with its own range of ports. */
+struct address {
 	bool named; /* in force; false with a pool: it ends with its last session */
-	char name[REALM_NAME_BYTES];
+	char name[REALM_NAME_BYTES]; /* the realm's */
 	size_t name_len;
+	struct ip_addr shown;
 	uint16_t port_min;
 	uint16_t port_max;
 	struct port_pool pool;
+	uint64_t unusable_until_ms; /* it could not be bound: the last to be tried before that */
+	bool unusable; /* as told in the log and the figures */
+	stats_id realm_used_id;
 	stats_id used_id;
+	stats_id unusable_id;
 };
 
 struct worker_stats {
@@ -63,7 +69,8 @@ struct worker {
 	struct io io;
 	struct sessions sessions;
 	struct ways ways;
-	struct realm realms[REALM_SLOTS];
+	struct address addresses[ADDRESS_SLOTS];
+	uint32_t address_end; /* above the last slot that was ever used */
 	struct arena_cache cache;
 	struct arena arena; /* of one command */
 	struct arena_cache collect_cache; /* control's side, of one reply */
@@ -97,11 +104,26 @@ void worker_end_session(struct worker *worker, struct session *session);
 /* ---- realms.c ---- */
 void worker_realm_set(struct worker *worker, const struct ctl_realm_set *set,
 		      struct ctl_message *ret_answer);
-/* Number in worker->realms; REALM_SLOTS: no such realm. */
-uint32_t worker_realm_find(const struct worker *worker, struct slice name);
-/* After a pair was taken or given back: the gauge, and the end of an old realm. */
-void worker_realm_touch(struct worker *worker, uint32_t number);
+/* After a pair was taken or given back: the gauges, and the end of an old address. */
+void worker_address_touch(struct worker *worker, uint32_t number);
 void worker_realms_fini(struct worker *worker);
+
+/* ---- choose.c ---- */
+
+/* Where a port pair is wanted. */
+struct wish {
+	struct slice realm;
+	struct ip_addr local; /* as stream_set has it */
+	uint16_t port;        /* 0: any */
+	uint32_t beside;      /* number of the address to be tried first; ADDRESS_SLOTS: none */
+};
+
+bool worker_address_fits(const struct address *address, const struct ip_addr *local);
+/* Takes a pair at the least used address of the realm that fits. One that has no port left, or cannot
+ * be bound, is passed over. ERR_NOENT: the realm is not there, ERR_UNSUPPORTED: it has no such address;
+ * else as port_pool_take, of the last one tried. */
+must_use enum err worker_take_pair(struct worker *worker, const struct wish *wish,
+				   uint32_t *ret_address, struct port_pair **ret);
 
 /* ---- record.c ---- */
 void worker_execute_record(struct worker *worker, uint32_t owner,

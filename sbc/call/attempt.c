@@ -118,7 +118,7 @@ static void try_destination(struct call *call, const struct turn *turn)
 		call_attempt_failed(call, turn, 488, barred);
 		return;
 	}
-	if (call->exchange.late || first) {
+	if (call->exchange.late || (first && media_offer_ported(call->media))) {
 		call_offer_ready(call, turn);
 		return;
 	}

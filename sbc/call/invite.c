@@ -161,14 +161,26 @@ static void call_refuse(struct call *call, const struct turn *turn, struct handl
 	call_end(call, turn, "sbc", status, status == 503 ? "failed" : "rejected", cause);
 }
 
+/* That of the peer's own address, where the realm has it. */
+static void choose_family(const struct conf_realm *realm, const struct ip_addr *peer,
+			  struct media_side *side)
+{
+	side->family = (enum ip_family)realm->media.address.family;
+	for (size_t i = 0; i < conf_media_count(realm); i++) {
+		const struct conf_media *media = conf_media_at(realm, i);
+
+		side->both_families |= media->address.family != realm->media.address.family;
+		if (media->address.family == peer->family)
+			side->family = (enum ip_family)peer->family;
+	}
+}
+
 void call_media_side(struct call *call, unsigned leg, const struct ip_addr *from,
 		     unsigned transport)
 {
 	const struct conf_trunk *trunk = leg_trunk(call, leg);
-	const struct conf_realm *realm = leg_realm(call, leg);
 	struct media_side side = {
-		.realm = realm->name,
-		.family = (enum ip_family)realm->media_address.family,
+		.realm = leg_realm(call, leg)->name,
 		.codecs = trunk->codecs,
 		.codec_count = trunk->codec_count,
 		.nat = trunk->nat,
@@ -188,18 +200,14 @@ void call_media_side(struct call *call, unsigned leg, const struct ip_addr *from
 		.feedback = trunk->feedback,
 	};
 
-	if (realm->media_advertise.len > 0)
-		(void)!ip_parse(realm->media_advertise, &side.shown_ip);
+	choose_family(leg_realm(call, leg), from, &side);
 	call->arena.wipe |= side.srtp != CONF_SRTP_OFF; /* an ACK with SDP is kept there */
 	media_set_side(call->media, leg, &side);
 }
 
 /* A name may lead to TLS (RFC 3263); what it did lead to is looked at again. */
-static unsigned likely_transport(const struct call *call, const struct route_target *target)
+static unsigned likely_transport(const struct conf_gateway *gateway)
 {
-	const struct conf_gateway *gateway =
-		&call->settings->trunks[target->trunk].conf->gateways[target->gateway];
-
 	return gateway->sips || !(gateway->transport_given || gateway->host_is_ip) ?
 		       SIP_TLS :
 		       (unsigned)gateway->transport;
@@ -213,11 +221,15 @@ static enum err read_offer(struct call *call, const struct turn *turn, struct sl
 	enum err err = ERR_REFUSED;
 
 	for (uint32_t i = 0; i < call->target_count; i++) {
+		const struct settings_trunk *trunk =
+			&call->settings->trunks[call->targets[i].trunk];
+		const struct conf_gateway *gateway =
+			&trunk->conf->gateways[call->targets[i].gateway];
+
 		call->offer_target = i;
 		call->legs[1].trunk = call->targets[i].trunk;
-		call->legs[1].realm = call->settings->trunks[call->legs[1].trunk].realm;
-		call_media_side(call, 1, &(struct ip_addr){ 0 },
-				likely_transport(call, &call->targets[i]));
+		call->legs[1].realm = trunk->realm;
+		call_media_side(call, 1, &gateway->ip, likely_transport(gateway));
 		err = media_offer_in(call->media, 0, sdp, turn->arena, ret_command, ret_verdict);
 		if (err != ERR_REFUSED || ret_verdict->status != 488)
 			break;

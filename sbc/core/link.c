@@ -57,29 +57,43 @@ void link_send(struct worker *worker, struct handle owner, uint32_t purpose,
 	calls_on_relay(worker->calls, &turn, owner, purpose, NULL);
 }
 
+static struct ctl_relay_realm address_told(const struct conf_realm *realm,
+					   const struct conf_media *media)
+{
+	struct ctl_relay_realm told = { .name = realm->name,
+					.address = media->address,
+					.port_min = media->port_min,
+					.port_max = media->port_max,
+					.dscp = 46 };
+
+	if (media->advertise.len > 0)
+		(void)!ip_parse(media->advertise, &told.shown);
+	return told;
+}
+
 void link_send_realms(struct worker *worker)
 {
 	struct ctl_peer *peer = ctl_client_peer(worker->link.client);
 	const struct settings *settings = worker->settings;
 	struct ctl_message message = { .type = CTL_realm_set };
 	struct ctl_relay_realm *realms;
+	size_t count = 0;
 
 	if (!peer)
 		return;
-	realms = arena_array(&worker->arena, settings->realm_count, sizeof(*realms));
+	for (uint32_t i = 0; i < settings->realm_count; i++)
+		count += conf_media_count(settings->realms[i].conf);
+	realms = arena_array(&worker->arena, count + 1, sizeof(*realms));
 	if (!realms)
 		return;
+	message.realm_set.realms = realms;
 	for (uint32_t i = 0; i < settings->realm_count; i++) {
 		const struct conf_realm *realm = settings->realms[i].conf;
 
-		realms[i] = (struct ctl_relay_realm){ .name = realm->name,
-						      .address = realm->media_address,
-						      .port_min = realm->port_min,
-						      .port_max = realm->port_max,
-						      .dscp = 46 };
+		for (size_t at = 0; at < conf_media_count(realm); at++)
+			realms[message.realm_set.realms_count++] =
+				address_told(realm, conf_media_at(realm, at));
 	}
-	message.realm_set.realms = realms;
-	message.realm_set.realms_count = settings->realm_count;
 	(void)!ctl_send(peer, &message);
 }
 

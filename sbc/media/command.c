@@ -150,6 +150,18 @@ static void fill_addresses(const struct media *media, const struct media_terms *
 	}
 }
 
+/* A realm of one IP version has no choice to tell of. */
+static void fill_local(const struct media_leg *leg, const struct endpoint *local, unsigned ask,
+		       struct ctl_stream_set *set)
+{
+	if (ask & MEDIA_ASK_RESTORE) {
+		set->want_port = local->port;
+		set->local = local->ip;
+	} else if (leg->config.both_families) {
+		set->local.family = leg->family;
+	}
+}
+
 static bool fill_stream(struct media *media, const struct media_terms *terms, unsigned i,
 			unsigned side, unsigned ask, struct ctl_stream_set *set, struct arena *turn)
 {
@@ -162,8 +174,7 @@ static bool fill_stream(struct media *media, const struct media_terms *terms, un
 	/* A refused line only falls silent: its latch is still wanted after a rollback. */
 	if (media->current && !media_line_live(media, terms, i))
 		terms = media->current;
-	if (ask & MEDIA_ASK_RESTORE)
-		set->want_port = stream->local[side].port;
+	fill_local(&media->legs[side], &stream->local[side], ask, set);
 	if (media->legs[side].reset)
 		set->flags |= CTL_STREAM_RESET;
 	fill_addresses(media, terms, i, set);
@@ -195,6 +206,7 @@ static void add_removals(struct media *media, struct ctl_session_set *set)
 		};
 		/* The next stream of this line is another one, but numbers keep their meaning. */
 		memset(stream->local, 0, sizeof(stream->local));
+		memset(stream->shown, 0, sizeof(stream->shown));
 		memset(stream->rtcp_port, 0, sizeof(stream->rtcp_port));
 		stream->asked = false;
 		stream->ended = false;

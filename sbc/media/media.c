@@ -74,7 +74,8 @@ void media_fini(struct media *media)
 void media_set_side(struct media *media, unsigned side, const struct media_side *config)
 {
 	struct media_leg *leg = &media->legs[side];
-	bool moved = leg->set && !slice_eq(leg->config.realm, config->realm);
+	bool moved = leg->set && (!slice_eq(leg->config.realm, config->realm) ||
+				  (config->both_families && leg->family != config->family));
 
 	ensure(side < 2);
 	for (unsigned i = 0; moved && i < MEDIA_LINES; i++) {
@@ -88,6 +89,9 @@ void media_set_side(struct media *media, unsigned side, const struct media_side 
 				   .anew = true,
 				   .reset = leg->set && media->in_relay,
 				   .address = moved ? (struct ip_addr){ 0 } : leg->address,
+				   .family = (uint8_t)(moved || leg->address.family == IP_NONE ?
+							       config->family :
+							       leg->address.family),
 				   .session_id = rand_u64(media->rand) >> 1 };
 }
 
@@ -102,6 +106,25 @@ static enum err parse(struct slice sdp_text, struct arena *turn, struct sdp *ret
 	else if (err == ERR_LIMIT)
 		*ret_verdict = (struct media_verdict){ .status = 488, .why = "sdp_limit" };
 	return err == OK || err == ERR_NOMEM ? err : ERR_REFUSED;
+}
+
+/* An offer is answered with the IP version that it used, where we have it and no port yet. A host's
+ * name, and the address that means hold or "not known yet", say nothing about it. */
+static void choose_family(struct media_leg *leg, const struct sdp *sdp)
+{
+	if (!leg->config.both_families || leg->address.family != IP_NONE)
+		return;
+	leg->family = (uint8_t)leg->config.family;
+	for (unsigned i = 0; i < sdp->media_count; i++) {
+		const struct sdp_connection *connection =
+			sdp_media_connection(sdp, &sdp->media[i]);
+
+		if (sdp->media[i].port == 0 || !connection->given ||
+		    connection->ip.family == IP_NONE || ip_unspecified(&connection->ip))
+			continue;
+		leg->family = connection->ip.family;
+		return;
+	}
 }
 
 /* NULL as the command means "nothing to ask", so a lack of memory is told apart here. */
@@ -148,6 +171,8 @@ enum err media_offer_in(struct media *media, unsigned side, struct slice sdp_tex
 	turn->wipe |= holds_keys(media);
 	err = parse(sdp_text, turn, &sdp, ret_verdict);
 	if (err == OK)
+		choose_family(&media->legs[side], &sdp);
+	if (err == OK)
 		err = media_read_offer(media, side, &sdp, turn, &said, ret_verdict);
 	if (err != OK)
 		return err;
@@ -169,6 +194,20 @@ enum err media_offer_in(struct media *media, unsigned side, struct slice sdp_tex
 	return err;
 }
 
+static void note_ports(struct media_leg *leg, struct media_stream *stream,
+		       const struct ctl_stream_ports *ports)
+{
+	struct ip_addr *shown = &stream->shown[ports->side];
+
+	stream->local[ports->side] = ports->local_rtp;
+	stream->rtcp_port[ports->side] = ports->local_rtcp.port;
+	*shown = ports->shown.family != IP_NONE ? ports->shown : ports->local_rtp.ip;
+	if (leg->address.family != IP_NONE)
+		return;
+	leg->address = *shown;
+	leg->family = shown->family;
+}
+
 enum err media_on_ports(struct media *media, const struct ctl_session_ports *ports)
 {
 	const struct media_terms *terms = media->pending ? media->pending : media->current;
@@ -185,10 +224,7 @@ enum err media_on_ports(struct media *media, const struct ctl_session_ports *por
 		/* Late news of a stream that a rollback gave back already. */
 		if (!stream || !stream->asked)
 			continue;
-		stream->local[at->side] = at->local_rtp;
-		stream->rtcp_port[at->side] = at->local_rtcp.port;
-		if (media->legs[at->side].address.family == IP_NONE)
-			media->legs[at->side].address = at->local_rtp.ip;
+		note_ports(&media->legs[at->side], stream, at);
 	}
 	return terms && media_needs_ports(media, terms) ? ERR_STATE : OK;
 }
@@ -196,6 +232,11 @@ enum err media_on_ports(struct media *media, const struct ctl_session_ports *por
 const char *media_offer_barred(const struct media *media)
 {
 	return media->pending ? media_barred(media, &media->legs[!media->pending->offerer]) : NULL;
+}
+
+bool media_offer_ported(const struct media *media)
+{
+	return media->pending && !media_needs_ports(media, media->pending);
 }
 
 struct slice media_offer_out(struct media *media, struct arena *turn)

@@ -30,11 +30,11 @@ struct media;
 
 /* Slices are borrowed from the configuration that the call keeps; they outlive the media. */
 struct media_side {              /* what a trunk and a realm say of one side */
-	struct slice realm;      /* the relay's port pool */
-	struct ip_addr shown_ip; /* media address in SDP when another than the relay's local one is
-				    advertised; family none: the relay's */
-	enum ip_family family;   /* of the relay's addresses there; IP_NONE: not checked in an
-				    offer that comes before the first port */
+	struct slice realm;      /* where the relay takes ports from */
+	enum ip_family family;   /* of the address that its ports are to have: that of the peer's own
+				    address, if the realm has such; IP_NONE: whatever the relay gives */
+	bool both_families;      /* the realm has addresses of either, and an offer of this side is
+				    answered with one of its own */
 	struct slice *codecs;    /* encoding names allowed; count 0: all */
 	size_t codec_count;
 	bool nat;                /* latch from the signalling source instead of the SDP address */
@@ -76,7 +76,7 @@ void media_fini(struct media *media); /* gives the terms back */
 void media_set_relay(struct media *media, const struct media_relay *relay);
 
 /* Sets a side before its first exchange; again for the next target of a failover, which makes that
- * side anew (its o= line, its latch, its ports if the realm is another). */
+ * side anew (its o= line, its latch, its ports if the realm or the IP version is another). */
 void media_set_side(struct media *media, unsigned side, const struct media_side *config);
 
 /* An offer from `side`. OK: *ret_command is in `turn` (NULL: the relay need not be asked, go on at
@@ -92,6 +92,9 @@ const char *media_offer_barred(const struct media *media);
 
 /* The relay's answer to an offer's command. */
 must_use enum err media_on_ports(struct media *media, const struct ctl_session_ports *ports);
+
+/* Every stream of the open offer has its ports: it can go on without asking the relay again. */
+bool media_offer_ported(const struct media *media);
 
 /* The offer for the other side, and (again, for the next target) after media_set_side + command: see
  * media_offer_again. Empty when the arena is exhausted. */

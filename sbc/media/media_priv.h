@@ -144,6 +144,7 @@ struct media_association {
 /* The relay's side of an m-line; lives from its first offer to the end of the call. */
 struct media_stream {
 	struct endpoint local[2];
+	struct ip_addr shown[2]; /* in SDP: the local address, or what is advertised instead */
 	uint16_t rtcp_port[2];
 	struct media_association *associations[2]; /* NULL: no handshake ended yet */
 	bool asked; /* named to the relay, ports known or not yet */
@@ -156,7 +157,8 @@ struct media_leg {
 	bool set;
 	bool anew; /* set since the open offer was prepared for it */
 	bool reset; /* set anew: the relay is to forget what it learned */
-	struct ip_addr address; /* the relay's, of o= and c=, from this side's first stream on */
+	uint8_t family; /* enum ip_family: of its ports, had or wanted; none: whatever comes */
+	struct ip_addr address; /* of o= and c=, from this side's first stream on */
 	uint64_t session_id;
 	uint64_t version; /* last sent; 0: none */
 	uint64_t sent_hash;

@@ -187,12 +187,6 @@ static void read_rtcp(const struct sdp_media *media, struct media_line *line)
 		line->rtcp = (struct endpoint){ 0 };
 }
 
-/* The IP version that our ports on this side have; none: not known yet. */
-static unsigned own_family(const struct media_leg *leg)
-{
-	return leg->address.family != IP_NONE ? leg->address.family : leg->config.family;
-}
-
 static bool uses_ice(const struct media_line *line)
 {
 	return line->secure && line->secure->ufrag.len > 0;
@@ -208,7 +202,7 @@ static bool read_addresses(struct media_reading *reading, const struct sdp_media
 {
 	const struct sdp_connection *connection = sdp_media_connection(reading->sdp, media);
 	const struct media_leg *leg = &reading->media->legs[reading->side];
-	unsigned own = own_family(leg);
+	unsigned own = leg->family; /* of our ports */
 
 	if (!connection->given || ip_multicast(&connection->ip))
 		return false;

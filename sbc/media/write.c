@@ -14,11 +14,7 @@ struct writing {
 
 static const struct ip_addr *stream_address(const struct media *media, unsigned side, unsigned i)
 {
-	const struct media_leg *leg = &media->legs[side];
-
-	if (leg->config.shown_ip.family != IP_NONE)
-		return &leg->config.shown_ip;
-	return &media->streams[i]->local[side].ip;
+	return &media->streams[i]->shown[side];
 }
 
 /* Stays for the life of the side, streams or not; before it has any port, 0.0.0.0 asks for nothing. */
@@ -26,8 +22,6 @@ static struct ip_addr session_address(const struct media *media, unsigned side)
 {
 	const struct media_leg *leg = &media->legs[side];
 
-	if (leg->config.shown_ip.family != IP_NONE)
-		return leg->config.shown_ip;
 	return leg->address.family != IP_NONE ? leg->address : (struct ip_addr){ .family = IP_V4 };
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * One call's media with a relay that always has ports: side 0 in 192.0.2.1 from 20000 up, side 1 in
- * 198.51.100.1 from 30000 up. Each step keeps the last command and SDP for the test to look at. */
+ * 198.51.100.1 from 30000 up, and an IPv6 address beside each for those who ask for it. Each step keeps the last command and SDP for the test to look at. */
 #pragma once
 
 #include "tests/support/unit.h"
@@ -20,6 +20,7 @@ struct world {
 	struct media_relay relay; /* with all that there is */
 	struct ctl_message *command;
 	struct media_verdict verdict;
+	struct ip_addr shown[2]; /* advertised for the relay's address; none: that itself */
 	uint16_t next_port[2];
 	unsigned ports_given;
 };
@@ -90,6 +91,7 @@ static inline void world_fini(struct world *w)
 static inline enum err world_ports(struct world *w)
 {
 	static const char *const addresses[2] = { "192.0.2.1", "198.51.100.1" };
+	static const char *const addresses_6[2] = { "2001:db8:a::1", "2001:db8:b::1" };
 	const struct ctl_session_set *set = &w->command->session_set;
 	struct ctl_stream_ports ports[64];
 	struct ctl_session_ports answer = { .session = set->session, .streams = ports };
@@ -104,7 +106,10 @@ static inline enum err world_ports(struct world *w)
 			continue;
 		}
 		*at = (struct ctl_stream_ports){ .stream = stream->stream, .side = stream->side };
-		at->local_rtp.ip = world_ip(addresses[stream->side]);
+		at->local_rtp.ip = world_ip(stream->local.family == IP_V6 ?
+						    addresses_6[stream->side] :
+						    addresses[stream->side]);
+		at->shown = w->shown[stream->side];
 		at->local_rtp.port = w->next_port[stream->side];
 		at->local_rtcp = at->local_rtp;
 		at->local_rtcp.port++;

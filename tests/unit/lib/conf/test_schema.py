@@ -39,7 +39,9 @@ FULL = {
                  "tls_profile": "p"},
                 {"transport": "udp", "address": "10.0.0.1", "port": 7000}],
             "media": {"address": "10.0.0.1", "advertise": "192.0.2.1", "port_min": 20000,
-                      "port_max": 29999}}],
+                      "port_max": 29999,
+                      "more_addresses": [{"address": "10.0.0.2", "advertise": "192.0.2.2",
+                                          "port_min": 20000, "port_max": 29999}]}}],
         "trunks": [{
             "name": "t", "realm": "a",
             "gateways": [{"uri": "sip:10.0.0.9", "priority": 1, "weight": 2}],

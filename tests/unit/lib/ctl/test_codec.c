@@ -35,7 +35,7 @@ static void realm_set_bytes(void **state)
 		0, 10, 0, 0, 0, 0, 0, 7,           /* realm_set, reserved, request 7 */
 		0, 0, 0, 1,                        /* one realm */
 		0, 3, 'o', 'u', 't',               /* name */
-		4, 192, 0, 2, 9,                   /* address */
+		4, 192, 0, 2, 9, 0,                /* address, shown as it is */
 		0x75, 0x30, 0x9c, 0x3f, 46,        /* 30000, 39999, EF */
 	};
 	struct ctl_relay_realm realm = {

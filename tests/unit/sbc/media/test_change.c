@@ -243,6 +243,7 @@ static void test_restore(void **state)
 	assert_int_equal(w->command->session_set.streams_count, 2);
 	assert_int_equal(world_stream(w, 0, 0)->want_port, 20000);
 	assert_int_equal(world_stream(w, 0, 1)->want_port, 30000);
+	assert_true(ip_eq(&world_stream(w, 0, 0)->local, &(struct ip_addr){ IP_V4, { 192, 0, 2, 1 } }));
 	assert_int_equal(world_stream(w, 0, 1)->remote_rtp.port, 4000);
 	w->command = media_close(w->media, &w->turn);
 	assert_int_equal(w->command->type, CTL_session_close);

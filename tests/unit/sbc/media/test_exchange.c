@@ -345,8 +345,7 @@ static void test_shown_address(void **state)
 {
 	struct world *w = *state;
 
-	w->sides[1].shown_ip = world_ip("2001:db8::9");
-	world_sides(w);
+	w->shown[1] = world_ip("2001:db8::9");
 	world_expect(world_offer(w, 0, A PCMU), 1,
 		     "IN IP6 2001:db8::9\r\ns=-\r\nc=IN IP6 2001:db8::9\r\nt=0 0\r\n"
 		     "m=audio 30000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n");

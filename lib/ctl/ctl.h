@@ -9,7 +9,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/pool.h"
 
-#define CTL_VERSION 6u
+#define CTL_VERSION 7u
 #define CTL_MAX_BYTES 65536u
 
 enum ctl_payload_kind { CTL_PAYLOAD_MEDIA = 0, CTL_PAYLOAD_EVENT = 1 /* RFC 4733 */ };
@@ -83,6 +83,8 @@ enum ctl_call_state {
 #define CTL_STREAM_RTCP_MUX 4u
 #define CTL_STREAM_RAW 8u          /* not RTP (UDPTL): any datagram of the right source passes */
 #define CTL_STREAM_PASS_CRYPTO 16u /* both sides: SRTP crosses as it is, keys left alone */
+#define CTL_STREAM_FEEDBACK 32u    /* its peer takes RTCP's feedback messages (RFC 4585) */
+#define CTL_STREAM_NO_REPORTS 64u  /* its peer wants no RTCP (RFC 3556): none is made for it */
 /* srtp_crypto.flags, RFC 4568 6.3 */
 #define CTL_SRTP_UNENCRYPTED_RTP 1u
 #define CTL_SRTP_UNENCRYPTED_RTCP 2u

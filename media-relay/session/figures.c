@@ -19,8 +19,11 @@ void report_read(const struct packet *packet)
 	uint32_t ntp_middle;
 
 	while (rtcp_next(&bytes, &len, &part)) {
-		if (rtcp_sender_time(&part, &ntp_middle))
+		if (rtcp_sender_time(&part, &ntp_middle)) {
 			rtcp_peer_sent(&side->other->peer, ntp_middle, packet->arrival_us);
+			side->reports.last_sr = ntp_middle;
+			side->reports.last_sr_us = packet->arrival_us;
+		}
 		for (unsigned i = 0; rtcp_report(&part, i, &report); i++)
 			if (heard->valid && report.ssrc == heard->ssrc)
 				rtcp_peer_report(&side->peer, &report, heard->clock_hz,

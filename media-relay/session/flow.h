@@ -46,6 +46,18 @@ struct flow {
 	struct srtp *srtp; /* keys; RTCP without keys of its own has RTP's */
 };
 
+/* Reports in place of a peer that speaks and sends none itself. */
+struct side_reports {
+	struct rtcp_sender sent; /* of this side, as the other one gets it */
+	uint64_t next_ms;  /* the next look; 0: not planned yet */
+	uint64_t since_ms; /* it speaks, as far as was looked; 0: it does not */
+	uint64_t last_sr_us; /* its own last sender report came; 0: none */
+	uint32_t last_sr;    /* the middle of its NTP timestamp */
+	uint32_t ssrc; /* whom the two below are of */
+	uint32_t expected; /* of this side, when the other one was last told */
+	uint32_t received;
+};
+
 struct side_counters {
 	uint64_t packets_received;
 	uint64_t bytes_received;
@@ -63,6 +75,8 @@ struct side {
 	struct side *other;
 	uint8_t number; /* 0 or 1 */
 	bool rtcp_mux;
+	bool feedback;   /* RFC 4585's messages may be sent there */
+	bool no_reports; /* none of our own are wanted there */
 	bool raw; /* no RTP: any datagram of the right source passes */
 	bool plain; /* RTP without SRTP, DTLS or ICE */
 	bool secured; /* told to be SRTP: nothing plain passes, with keys or (as yet) without */
@@ -77,6 +91,7 @@ struct side {
 	struct rtp_police police;
 	struct side_counters counters;
 	struct rtp_source source;
+	struct side_reports reports;
 	struct channel *channel; /* ICE; NULL: none */
 	struct rtcp_peer peer; /* what its RTCP says of what it gets from us */
 	bool watched;           /* something is expected to arrive: timeouts run */

@@ -46,12 +46,6 @@ static enum packet_verdict stage_classify(struct packet *packet)
 	return PACKET_DROP_MALFORMED;
 }
 
-/* SRTP crosses as it is: neither side's keys are known here. */
-static bool passes_through(const struct side *side)
-{
-	return side->pass && side->other->pass;
-}
-
 static enum packet_verdict srtp_dropped(enum srtp_verdict verdict)
 {
 	static const enum packet_verdict verdicts[] = {
@@ -166,21 +160,26 @@ static enum packet_verdict stage_copy(struct packet *packet)
 	return PACKET_FORWARD;
 }
 
+struct flow *side_way_out(struct side *side, enum rtp_kind kind)
+{
+	enum component component =
+		kind == RTP_CONTROL && !side->rtcp_mux ? COMPONENT_RTCP : COMPONENT_RTP;
+	struct flow *out = &side->flows[component];
+
+	if (!out->port || out->target.ip.family == IP_NONE || out->target.port == 0 ||
+	    ip_unspecified(&out->target.ip))
+		return NULL;
+	return out;
+}
+
 static enum packet_verdict stage_way_out(struct packet *packet)
 {
 	struct side *other = packet->flow->side->other;
-	enum component component = packet->kind == RTP_CONTROL && !other->rtcp_mux ?
-					   COMPONENT_RTCP :
-					   COMPONENT_RTP;
-	struct flow *out = &other->flows[component];
 
 	if (packet->kind != RTP_CONTROL && !(other->direction & CTL_TRANSMIT))
 		return PACKET_DROP_DIRECTION;
-	if (!out->port || out->target.ip.family == IP_NONE || out->target.port == 0 ||
-	    ip_unspecified(&out->target.ip))
-		return PACKET_DROP_NO_WAY;
-	packet->out = out;
-	return PACKET_FORWARD;
+	packet->out = side_way_out(other, packet->kind);
+	return packet->out ? PACKET_FORWARD : PACKET_DROP_NO_WAY;
 }
 
 static void map_payload(const struct side *side, struct packet *packet)
@@ -196,6 +195,11 @@ static void map_payload(const struct side *side, struct packet *packet)
 	}
 }
 
+uint64_t side_name_seed(const struct side *side)
+{
+	return 2 * side->stream->session->id + side->number;
+}
+
 /* What leaves in other words than it came: the other side's payload numbers, and nobody's names. */
 static enum packet_verdict stage_rewrite(struct packet *packet)
 {
@@ -205,10 +209,12 @@ static enum packet_verdict stage_rewrite(struct packet *packet)
 		return PACKET_FORWARD;
 	if (packet->kind == RTP_MEDIA)
 		map_payload(side, packet);
-	else if (packet->kind == RTP_CONTROL)
-		rtcp_scrub(packet->bytes, packet->len,
-			   2 * side->stream->session->id + side->number);
-	return PACKET_FORWARD;
+	if (packet->kind != RTP_CONTROL)
+		return PACKET_FORWARD;
+	if (!side->other->feedback)
+		packet->len = rtcp_drop_feedback(packet->bytes, packet->len);
+	rtcp_scrub(packet->bytes, packet->len, side_name_seed(side));
+	return packet->len > 0 ? PACKET_FORWARD : PACKET_DROP_FEEDBACK;
 }
 
 static enum packet_verdict stage_seal(struct packet *packet)
@@ -223,6 +229,21 @@ static enum packet_verdict stage_seal(struct packet *packet)
 					 packet->len, &packet->len));
 }
 
+/* The timestamps of events stand still (RFC 4733 2.5.1.3), so they tell no time. */
+static void count_sender(const struct packet *packet)
+{
+	struct side *side = packet->flow->side;
+	struct rtcp_sender *sent = &side->reports.sent;
+
+	rtcp_sender_of(sent, packet->ssrc);
+	sent->packets++;
+	sent->octets += (uint32_t)packet->header.payload_len;
+	if (packet->header.payload_type != side->source.payload_type)
+		return;
+	sent->timestamp = packet->header.timestamp;
+	sent->at_us = packet->arrival_us;
+}
+
 static enum packet_verdict stage_count_out(struct packet *packet)
 {
 	struct side_counters *counters = &packet->out->side->counters;
@@ -232,6 +253,8 @@ static enum packet_verdict stage_count_out(struct packet *packet)
 	} else {
 		counters->packets_sent++;
 		counters->bytes_sent += packet->len;
+		if (packet->kind == RTP_MEDIA)
+			count_sender(packet);
 	}
 	return PACKET_FORWARD;
 }
@@ -277,6 +300,7 @@ const char *packet_verdict_name(enum packet_verdict verdict)
 		[PACKET_DROP_REPLAY] = "replay",
 		[PACKET_DROP_KEY_LIMIT] = "key_limit",
 		[PACKET_DROP_DIRECTION] = "direction",
+		[PACKET_DROP_FEEDBACK] = "feedback",
 		[PACKET_DROP_RATE] = "rate",
 		[PACKET_DROP_NO_WAY] = "no_way",
 	};

@@ -162,7 +162,8 @@ static const char *stream_check(const struct ctl_stream_set *set)
 	if (set->stream >= SESSION_MAX_STREAMS || set->side > 1)
 		return "stream is 0 to 15, side 0 or 1";
 	if (set->flags & ~(CTL_STREAM_RESET | CTL_STREAM_REMOVE | CTL_STREAM_RTCP_MUX |
-			   CTL_STREAM_PASS_CRYPTO | CTL_STREAM_RAW))
+			   CTL_STREAM_PASS_CRYPTO | CTL_STREAM_RAW | CTL_STREAM_FEEDBACK |
+			   CTL_STREAM_NO_REPORTS))
 		return "an unknown flag";
 	if (set->flags & CTL_STREAM_RAW && set->security_count > 0)
 		return "what is no RTP has no SRTP and no ICE";
@@ -239,6 +240,8 @@ void side_set(struct side *side, const struct ctl_stream_set *set, const struct 
 		}
 	}
 	side->raw = (set->flags & CTL_STREAM_RAW) != 0;
+	side->feedback = (set->flags & CTL_STREAM_FEEDBACK) != 0;
+	side->no_reports = (set->flags & CTL_STREAM_NO_REPORTS) != 0;
 	side->rtcp_mux = (set->flags & CTL_STREAM_RTCP_MUX) != 0;
 	side->plain = set->security_count == 0 && !(set->flags & CTL_STREAM_PASS_CRYPTO);
 	side->direction = set->direction;

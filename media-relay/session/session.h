@@ -11,9 +11,12 @@
 #define SESSION_NOTES 32u
 #define SESSION_HANDSHAKE_RESULTS (CTL_SECURITY_PROFILE + 1u) /* 0: secured; else why it failed */
 
-/* A datagram of the session's own (an answer to a check, a handshake) leaves from this flow's port. */
+/* A datagram of the session's own (a check's answer, a handshake, a report) leaves by this flow. */
 typedef void session_send_fn(void *owner, struct flow *flow, const struct endpoint *to,
 			     const void *bytes, size_t len);
+
+/* Brings up to date what is counted elsewhere of a flow of RTP: see session_flow_take. */
+typedef void session_take_fn(void *owner, struct flow *flow);
 
 /* An event that waits to be told. */
 struct session_note {
@@ -33,7 +36,11 @@ struct sessions {
 	struct pool channel_pool;
 	struct wheel wheel;
 	session_send_fn *send; /* set before the first datagram */
-	void *send_owner;
+	session_take_fn *take; /* NULL: nothing is counted elsewhere */
+	void *send_owner; /* of both */
+	uint64_t now_us;  /* set before sessions_pop: this moment on the clock of arrivals … */
+	uint64_t unix_us; /* … and of the wall */
+	uint64_t reports_sent;
 	struct dtls_engine *dtls; /* set before a side with DTLS is told; ends with the sessions */
 	uint64_t hellos_asked;    /* for a cookie */
 	uint64_t handshakes[2][SESSION_HANDSHAKE_RESULTS]; /* ended: by enum ctl_dtls_role, result */
@@ -141,6 +148,7 @@ enum packet_verdict {
 	PACKET_DROP_REPLAY,    /* SRTP that was seen, or is too old to tell; or would be for the far side */
 	PACKET_DROP_KEY_LIMIT, /* the key's life is over, or it had too many SSRCs */
 	PACKET_DROP_DIRECTION, /* on hold */
+	PACKET_DROP_FEEDBACK,  /* RTCP that the far side's profile has no word for */
 	PACKET_DROP_RATE,      /* more than its codecs can send */
 	PACKET_DROP_NO_WAY,    /* the other side has no address or port yet */
 	PACKET_VERDICTS,

@@ -31,3 +31,20 @@ void session_arm(struct sessions *sessions, struct session *session);
 
 /* Takes what an accepted RTCP packet says. */
 void report_read(const struct packet *packet);
+
+/* SRTP crosses as it is: neither side's keys are known here. */
+static inline bool passes_through(const struct side *side)
+{
+	return side->pass && side->other->pass;
+}
+
+/* Where something of this kind leaves to the side. NULL: it has no address or port yet. */
+struct flow *side_way_out(struct side *side, enum rtp_kind kind);
+/* With this its words are replaced in RTCP. */
+uint64_t side_name_seed(const struct side *side);
+
+/* When it has to be looked whether this side's peer needs somebody to report for it; planned when it was
+ * not yet. UINT64_MAX: never. */
+uint64_t report_due_ms(struct side *side, uint64_t now_ms);
+/* May send. */
+void report_tick(struct sessions *sessions, struct side *side, uint64_t now_ms);

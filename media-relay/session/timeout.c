@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Silence, told once each time, and the end of sessions that nobody owns. A session has one timer,
  * set for the first moment at which something may be due; a packet does not touch it, so when it
- * fires the packets of meanwhile are looked at and it is set again. */
+ * fires the packets of meanwhile are looked at (also those that no stage saw) and it is set again. */
 #include "media-relay/session/session_priv.h"
 
 #include "lib/base/ensure.h"
@@ -116,13 +116,14 @@ void session_arm(struct sessions *sessions, struct session *session)
 	uint64_t due_ms = lease_due_ms(session);
 
 	list_each(node, &session->streams) {
-		const struct stream *stream = container_of(node, struct stream, link);
+		struct stream *stream = container_of(node, struct stream, link);
 
 		for (unsigned i = 0; i < 2; i++) {
-			due_ms = sooner(due_ms, side_look_ms(&stream->sides[i],
-							     sessions->wheel.now_ms));
-			due_ms = sooner(due_ms, channel_due_ms(&stream->sides[i],
-							       sessions->wheel.now_ms));
+			struct side *side = &stream->sides[i];
+
+			due_ms = sooner(due_ms, side_look_ms(side, sessions->wheel.now_ms));
+			due_ms = sooner(due_ms, channel_due_ms(side, sessions->wheel.now_ms));
+			due_ms = sooner(due_ms, report_due_ms(side, sessions->wheel.now_ms));
 		}
 	}
 	if (due_ms == NEVER)
@@ -131,13 +132,15 @@ void session_arm(struct sessions *sessions, struct session *session)
 		wheel_start(&sessions->wheel, &session->timer, due_ms);
 }
 
-static void tick_channels(struct sessions *sessions, struct session *session, uint64_t now_ms)
+static void tick_sides(struct sessions *sessions, struct session *session, uint64_t now_ms)
 {
 	list_each(node, &session->streams) {
 		struct stream *stream = container_of(node, struct stream, link);
 
-		for (unsigned i = 0; i < 2; i++)
+		for (unsigned i = 0; i < 2; i++) {
 			channel_tick(sessions, &stream->sides[i], now_ms);
+			report_tick(sessions, &stream->sides[i], now_ms);
+		}
 	}
 }
 
@@ -171,15 +174,29 @@ static bool stream_event(struct session *session, uint64_t now_ms, struct sessio
 	return false;
 }
 
+/* Of packets that no stage saw; time decides nothing without them. */
+static void take_figures(struct sessions *sessions, struct session *session)
+{
+	list_each(node, &session->streams) {
+		struct stream *stream = container_of(node, struct stream, link);
+
+		for (unsigned i = 0; sessions->take && i < 2; i++)
+			if (stream->sides[i].flows[COMPONENT_RTP].port)
+				sessions->take(sessions->send_owner,
+					       &stream->sides[i].flows[COMPONENT_RTP]);
+	}
+}
+
 static bool session_due(struct sessions *sessions, struct session *session, uint64_t now_ms,
 			struct session_event *ret)
 {
 	bool found;
 
 	*ret = (struct session_event){ .session = session };
+	take_figures(sessions, session);
 	if (lease_due_ms(session) <= now_ms)
 		return true;
-	tick_channels(sessions, session, now_ms);
+	tick_sides(sessions, session, now_ms);
 	found = stream_event(session, now_ms, ret);
 	session_arm(sessions, session);
 	return found;

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "lib/base/ensure.h"
 
@@ -40,6 +41,8 @@ static void handshake_stats_init(struct worker *worker)
 	}
 	s->hellos_asked = counter(worker, "sbc_dtls_hellos_asked_total", "",
 				  "ClientHellos that were asked for a cookie");
+	s->reports = counter(worker, "sbc_relay_rtcp_made_total", "",
+			     "RTCP reports for peers that send none");
 	s->associations = stats_series(worker->options.stats, STATS_GAUGE, "sbc_dtls_associations",
 				       "", "DTLS associations");
 }
@@ -53,6 +56,7 @@ void worker_stats_copy(struct worker *worker)
 	stats_set(s->row, s->send_failed, worker->io.send_failed);
 	stats_set(s->row, s->too_long, worker->io.too_long);
 	stats_set(s->row, s->hellos_asked, sessions->hellos_asked);
+	stats_set(s->row, s->reports, sessions->reports_sent);
 	stats_set(s->row, s->associations, dtls_engine_live(sessions->dtls));
 	for (unsigned i = 0; i < 2 * SESSION_HANDSHAKE_RESULTS; i++)
 		stats_set(s->row, s->handshakes[i / SESSION_HANDSHAKE_RESULTS][i % SESSION_HANDSHAKE_RESULTS],
@@ -186,6 +190,11 @@ void worker_send(void *owner, struct flow *flow, const struct endpoint *to, cons
 	io_send(flow->port, to, bytes, len);
 }
 
+void worker_take(void *owner, struct flow *flow)
+{
+	way_take(owner, worker_way_of(flow));
+}
+
 void worker_on_datagram(void *owner, const struct io_datagram *datagram)
 {
 	struct worker *worker = owner;
@@ -261,11 +270,22 @@ static void log_event(struct worker *worker, const struct session_event *event)
 		  LOG_T("why", table[event->kind].why), LOG_U("value", event->value));
 }
 
+/* Finer than the loop's: a report is answered with how long it was held. */
+static uint64_t clock_us(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
 void worker_on_timers(struct loop *loop, void *owner)
 {
 	struct worker *worker = owner;
 	struct session_event event;
 
+	worker->sessions.now_us = clock_us(CLOCK_MONOTONIC);
+	worker->sessions.unix_us = clock_us(CLOCK_REALTIME);
 	while (worker_may_reply(worker) &&
 	       sessions_pop(&worker->sessions, loop->now_ms, &event)) {
 		if (!event.side) {

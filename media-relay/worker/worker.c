@@ -297,6 +297,7 @@ static enum err worker_init(struct worker *worker)
 	if (err != OK)
 		return err;
 	worker->sessions.send = worker_send;
+	worker->sessions.take = worker_take;
 	worker->sessions.send_owner = worker;
 	worker_stats_init(worker);
 	err = ways_init(worker);

@@ -45,6 +45,7 @@ struct worker_stats {
 	stats_id hellos_asked;
 	stats_id handshakes[2][SESSION_HANDSHAKE_RESULTS];
 	stats_id associations;
+	stats_id reports;
 	stats_id stray;
 	stats_id send_failed;
 	stats_id too_long;
@@ -157,6 +158,8 @@ void worker_on_datagram(void *owner, const struct io_datagram *datagram);
 /* session_send_fn */
 void worker_send(void *owner, struct flow *flow, const struct endpoint *to, const void *bytes,
 		 size_t len);
+/* session_take_fn */
+void worker_take(void *owner, struct flow *flow);
 void worker_on_timers(struct loop *loop, void *owner);
 void worker_stats_init(struct worker *worker);
 /* What others count, at the end of a turn. */

@@ -162,6 +162,30 @@ static void fill_local(const struct media_leg *leg, const struct endpoint *local
 	}
 }
 
+static bool gives_nothing(const struct media_bandwidths *bandwidths)
+{
+	const unsigned both = 1u << MEDIA_RS | 1u << MEDIA_RR;
+
+	return (bandwidths->given & both) == both && bandwidths->value[MEDIA_RS] == 0 &&
+	       bandwidths->value[MEDIA_RR] == 0;
+}
+
+/* What the peer takes of RTCP: feedback by its profile, reports unless it gives no bandwidth to
+ * senders nor to receivers (RFC 3556 section 2). */
+static void fill_control(const struct media_terms *terms, unsigned i, struct ctl_stream_set *set)
+{
+	const struct media_said *said = &terms->said[set->side];
+	const struct media_line *line = said_line(said, i);
+
+	if (!line)
+		return;
+	if (sdp_proto_has_feedback((enum sdp_proto)line->proto))
+		set->flags |= CTL_STREAM_FEEDBACK;
+	if (gives_nothing(&line->bandwidths) ||
+	    (line->bandwidths.given == 0 && gives_nothing(&said->bandwidths)))
+		set->flags |= CTL_STREAM_NO_REPORTS;
+}
+
 static bool fill_stream(struct media *media, const struct media_terms *terms, unsigned i,
 			unsigned side, unsigned ask, struct ctl_stream_set *set, struct arena *turn)
 {
@@ -178,6 +202,7 @@ static bool fill_stream(struct media *media, const struct media_terms *terms, un
 	if (media->legs[side].reset)
 		set->flags |= CTL_STREAM_RESET;
 	fill_addresses(media, terms, i, set);
+	fill_control(terms, i, set);
 	stream->asked = true;
 	stream->ended = false;
 	return media_fill_security(media, terms, i, set, turn) &&

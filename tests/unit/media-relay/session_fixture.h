@@ -15,6 +15,7 @@
 #define ME "192.0.2.1:4000"
 #define MOVED "192.0.2.1:4444"
 #define THIEF "203.0.113.9:4000"
+#define NATED "203.0.113.50:61000"
 
 struct fixture {
 	struct sessions sessions;
@@ -45,6 +46,16 @@ static inline void tell(struct fixture *f, unsigned number, struct ctl_stream_se
 	side_set(side, &set, first ? &ports : NULL, f->now_ms);
 }
 
+static inline void swallow(void *owner, struct flow *flow, const struct endpoint *to,
+			   const void *bytes, size_t len)
+{
+	(void)owner;
+	(void)flow;
+	(void)to;
+	(void)bytes;
+	(void)len;
+}
+
 /* Side 0 was told 192.0.2.1:4000, side 1 198.51.100.1:5000. */
 static inline int setup(void **state)
 {
@@ -53,6 +64,7 @@ static inline int setup(void **state)
 	if (!f || sessions_init(&f->sessions, 16, START_MS) != OK)
 		return -1;
 	f->now_ms = START_MS;
+	f->sessions.send = swallow;
 	f->session = session_create(&f->sessions, 1, 77, START_MS);
 	f->stream = stream_create(&f->sessions, f->session, 0);
 	tell(f, 0, (struct ctl_stream_set){ .remote_rtp = at("192.0.2.1:4000"),
@@ -89,6 +101,20 @@ static inline enum packet_verdict arrives(struct fixture *f, unsigned number, co
 	return session_packet(&packet);
 }
 
+static inline enum packet_verdict report_arrives(struct fixture *f, unsigned number,
+						 enum component component,
+						 const char *source, uint8_t ssrc)
+{
+	unsigned char bytes[8] = { 0x80, 201, 0, 1, 0, 0, 0, ssrc };
+	struct packet packet = { .flow = &f->stream->sides[number].flows[component],
+				 .bytes = bytes,
+				 .len = sizeof(bytes),
+				 .source = at(source),
+				 .now_ms = f->now_ms };
+
+	return session_packet(&packet);
+}
+
 static inline void assert_target(struct fixture *f, unsigned number, enum component component,
 			  const char *expected)
 {
@@ -96,4 +122,18 @@ static inline void assert_target(struct fixture *f, unsigned number, enum compon
 	struct endpoint want = at(expected);
 
 	assert_true(endpoint_eq(&target, &want));
+}
+
+static inline bool pops(struct fixture *f, uint64_t now_ms, struct session_event *ret)
+{
+	f->now_ms = now_ms;
+	return sessions_pop(&f->sessions, now_ms, ret);
+}
+
+static inline void limit(struct fixture *f, uint32_t first_ms, uint32_t silence_ms,
+			 uint64_t now_ms)
+{
+	const struct session_limits limits = { .first_ms = first_ms, .silence_ms = silence_ms };
+
+	session_set_limits(&f->sessions, f->session, &limits, now_ms);
 }

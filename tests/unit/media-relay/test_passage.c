@@ -78,6 +78,35 @@ static void payload_numbers_are_mapped(void **state)
 	}
 }
 
+/* A side of AVP hears reports and no feedback; feedback alone is dropped, and said so. */
+static void feedback_by_profile(void **state)
+{
+	static const unsigned char reduced[] = { 0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 9 };
+	static const unsigned char mixed[] = { 0x80, 201, 0, 1, 0, 0, 0, 1,
+					       0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 9 };
+	struct fixture *f = *state;
+	unsigned char bytes[sizeof(mixed)];
+	struct packet packet = { .flow = &f->stream->sides[0].flows[COMPONENT_RTCP], .bytes = bytes,
+				 .source = at("192.0.2.1:4001") };
+
+	for (unsigned takes = 0; takes < 2; takes++) {
+		tell(f, 1, (struct ctl_stream_set){ .remote_rtp = at("198.51.100.1:5000"),
+						    .remote_rtcp = at("198.51.100.1:5001"),
+						    .flags = takes ? CTL_STREAM_FEEDBACK : 0 });
+		memcpy(bytes, reduced, sizeof(reduced));
+		packet.len = sizeof(reduced);
+		assert_int_equal(session_packet(&packet),
+				 takes ? PACKET_FORWARD : PACKET_DROP_FEEDBACK);
+		memcpy(bytes, mixed, sizeof(mixed));
+		packet.len = sizeof(mixed);
+		assert_int_equal(session_packet(&packet), PACKET_FORWARD);
+		assert_int_equal(packet.len, takes ? sizeof(mixed) : 8);
+		assert_memory_equal(bytes, mixed, packet.len);
+	}
+	assert_int_equal(f->stream->sides[0].counters.packets_dropped, 1);
+	assert_int_equal(f->stream->sides[1].counters.rtcp_sent, 3);
+}
+
 static enum packet_verdict raw_arrives(struct fixture *f, const char *source)
 {
 	/* UDPTL: sequence 0, an IFP packet of one byte, no redundancy; STUN by its first byte. */
@@ -145,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(reports_are_kept_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(payload_numbers_are_mapped, setup, teardown),
+		cmocka_unit_test_setup_teardown(feedback_by_profile, setup, teardown),
 		cmocka_unit_test_setup_teardown(raw_streams, setup, teardown),
 		cmocka_unit_test_setup_teardown(opinion_by_codec, setup, teardown),
 	};

@@ -2,13 +2,6 @@
  * A fax in virtual time: who is heard of a stream that is not RTP, and what is silence there. */
 #include "tests/unit/media-relay/session_fixture.h"
 
-static void limit(struct fixture *f, uint32_t first_ms, uint32_t silence_ms, uint64_t now_ms)
-{
-	const struct session_limits limits = { .first_ms = first_ms, .silence_ms = silence_ms };
-
-	session_set_limits(&f->sessions, f->session, &limits, now_ms);
-}
-
 /* ---- not RTP ---- */
 
 static enum packet_verdict datagram(struct fixture *f, unsigned number, enum component component,

@@ -32,7 +32,9 @@ static void parts(void **state)
 	assert_int_equal(ntp_middle, 0xb7052000);
 	assert_true(rtcp_report(&part, 0, &report));
 	assert_int_equal(report.ssrc, 9);
+	assert_int_equal(report.fraction, 0x40);
 	assert_int_equal(report.lost, -2);
+	assert_int_equal(report.max_sequence, 0x1001);
 	assert_int_equal(report.jitter, 80);
 	assert_int_equal(report.last_sr, 0xb7108000);
 	assert_int_equal(report.delay_since_sr, 0x54000);
@@ -166,6 +168,104 @@ static void scrubbed_within_bounds(void **state)
 	assert_int_equal(reason[11], 7);
 }
 
+/* Whatever stands around it stays as it is. */
+static void feedback_dropped(void **state)
+{
+	static const unsigned char mixed[] = {
+		0x80, 201, 0, 1, 0, 0, 0, 7,                      /* RR */
+		0x81, 205, 0, 3, 0, 0, 0, 7, 0, 0, 0, 9, 0, 1, 0, 0, /* NACK */
+		0x81, 202, 0, 2, 0, 0, 0, 7, 1, 1, 'x', 0,
+		0x81, 206, 0, 2, 0, 0, 0, 7, 0, 0, 0, 9, /* PLI */
+	};
+	unsigned char bytes[sizeof(mixed)];
+
+	(void)state;
+	memcpy(bytes, mixed, sizeof(bytes));
+	assert_int_equal(rtcp_drop_feedback(bytes, sizeof(bytes)), 20);
+	assert_memory_equal(bytes, mixed, 8);
+	assert_memory_equal(bytes + 8, mixed + 24, 12);
+	assert_int_equal(rtcp_drop_feedback(bytes, 20), 20);
+	memcpy(bytes, mixed, sizeof(bytes));
+	assert_int_equal(rtcp_drop_feedback(bytes + 8, 16), 0);
+	assert_int_equal(rtcp_drop_feedback(bytes, 0), 0);
+}
+
+/* The moment of RFC 3550 figure 2's sender report: 0xb44db705.20000000 is 10:20:30.125. */
+#define FIGURE_2_UNIX_US ((UINT64_C(0xb44db705) - UINT64_C(2208988800)) * 1000000 + 125000)
+
+static const unsigned char written_sender[] = {
+	0x81, 200, 0, 12, 0, 0, 0, 7,
+	0xb4, 0x4d, 0xb7, 0x05, 0x20, 0, 0, 0, /* NTP */
+	0, 0, 0x12, 0x34, 0, 0, 0, 50, 0, 0, 0x1f, 0x40,
+	0, 0, 0, 9, 0x40, 0xff, 0xff, 0xfe, 0, 1, 0x10, 1,
+	0, 0, 0, 80, 0xb7, 0x10, 0x80, 0, 0, 5, 0x40, 0,
+	0x81, 202, 0, 6, 0, 0, 0, 7, 1, 16,
+};
+
+static void written(void **state)
+{
+	const struct rtcp_sender_info sender = { .unix_us = FIGURE_2_UNIX_US,
+						 .rtp_timestamp = 0x1234,
+						 .packets = 50,
+						 .octets = 8000 };
+	const struct rtcp_report report = { .ssrc = 9, .fraction = 0x40, .lost = -2,
+					    .max_sequence = 0x11001, .jitter = 80,
+					    .last_sr = 0xb7108000, .delay_since_sr = 0x54000 };
+	struct rtcp_compound of = { .ssrc = 7, .sender = &sender, .report = &report,
+					  .seed = 77 };
+	unsigned char bytes[RTCP_COMPOUND_BYTES];
+	unsigned char named[] = { 0x81, 202, 0, 6, 0, 0, 0, 7, 1, 16, 'a', '@', 'b', 'c', 'd', 'e',
+				  'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 0, 0 };
+
+	(void)state;
+	assert_int_equal(rtcp_write(&of, bytes), sizeof(bytes));
+	assert_memory_equal(bytes, written_sender, sizeof(written_sender));
+	rtcp_scrub(named, sizeof(named), 77); /* so is the peer's own name, once it comes */
+	assert_memory_equal(bytes + 52, named, sizeof(named));
+	assert_int_equal(rtcp_ntp_middle(FIGURE_2_UNIX_US), 0xb7052000);
+	of.sender = NULL;
+	assert_int_equal(rtcp_write(&of, bytes), 60);
+	assert_memory_equal(bytes, ((unsigned char[]){ 0x81, 201, 0, 7, 0, 0, 0, 7 }), 8);
+	assert_memory_equal(bytes + 8, written_sender + 28, 24);
+	assert_memory_equal(bytes + 32, named, sizeof(named));
+	of.report = NULL;
+	assert_int_equal(rtcp_write(&of, bytes), 36);
+	assert_memory_equal(bytes, ((unsigned char[]){ 0x80, 201, 0, 1, 0, 0, 0, 7 }), 8);
+	assert_memory_equal(bytes + 8, named, sizeof(named));
+}
+
+/* What is written is read; 24 bits hold no more. */
+static void written_and_read(void **state)
+{
+	static const int32_t table[][2] = { { 0, 0 }, { 1, 1 }, { -1, -1 }, { 0x7fffff, 0x7fffff },
+					    { 0x800000, 0x7fffff }, { INT32_MAX, 0x7fffff },
+					    { -0x800000, -0x800000 }, { -0x800001, -0x800000 },
+					    { INT32_MIN, -0x800000 } };
+
+	(void)state;
+	for (size_t i = 0; i < array_size(table); i++) {
+		struct rtcp_report report = { .ssrc = 1, .lost = table[i][0] }, read;
+		struct rtcp_compound of = { .ssrc = 2, .report = &report };
+		unsigned char bytes[RTCP_COMPOUND_BYTES];
+		size_t len = rtcp_write(&of, bytes);
+		const unsigned char *left = bytes;
+		struct rtcp_part part;
+
+		assert_true(rtcp_next(&left, &len, &part));
+		assert_true(rtcp_report(&part, 0, &read));
+		assert_int_equal(read.lost, table[i][1]);
+		assert_int_equal(read.ssrc, 1);
+	}
+}
+
+static void intervals(void **state)
+{
+	(void)state;
+	assert_int_equal(rtcp_interval_ms(0), 2052); /* 2.5 s by 1.21828 */
+	assert_int_equal(rtcp_interval_ms(UINT32_C(1) << 31), 4104);
+	assert_int_equal(rtcp_interval_ms(UINT32_MAX), 6155);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +275,10 @@ int main(void)
 		cmocka_unit_test(round_trips),
 		cmocka_unit_test(scrubbed),
 		cmocka_unit_test(scrubbed_within_bounds),
+		cmocka_unit_test(feedback_dropped),
+		cmocka_unit_test(written),
+		cmocka_unit_test(written_and_read),
+		cmocka_unit_test(intervals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,6 +195,38 @@ static void test_line_terms(void **state)
 	assert_false(slice_has(sdp, "rtcp-fb"));
 }
 
+/* RFC 3556: no bandwidth for senders and receivers means no RTCP; one of them alone does not. */
+static void test_no_reports(void **state)
+{
+	static const struct {
+		const char *session;
+		const char *line;
+		bool none;
+	} cases[] = {
+		{ "", "", false },
+		{ "", "b=RS:0\r\nb=RR:0\r\n", true },
+		{ "", "b=RR:0\r\nb=AS:64\r\nb=RS:0\r\n", true },
+		{ "", "b=RS:0\r\n", false },
+		{ "", "b=RS:0\r\nb=RR:800\r\n", false },
+		{ "b=RS:0\r\nb=RR:0\r\n", "", true },
+		{ "b=RS:0\r\nb=RR:0\r\n", "b=RS:800\r\nb=RR:800\r\n", false },
+	};
+	struct world *w = *state;
+	char text[512];
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		snprintf(text, sizeof(text),
+			 "v=0\r\no=- 1 1 IN IP4 10.1.1.1\r\ns=-\r\nc=IN IP4 10.1.1.1\r\n%st=0 0\r\n"
+			 "m=audio 4000 RTP/AVP 0\r\n%s", cases[i].session, cases[i].line);
+		world_offer(w, 0, text);
+		world_answer(w, B "m=audio 4000 RTP/AVP 0\r\n");
+		assert_int_equal(world_stream(w, 0, 0)->flags,
+				 cases[i].none ? CTL_STREAM_NO_REPORTS : 0);
+		assert_int_equal(world_stream(w, 0, 1)->flags, 0);
+		assert_int_equal(media_rollback(w->media, &w->turn, &w->command), OK);
+	}
+}
+
 /* RTCP: a=rtcp with or without an address (RFC 3605), else the next port; multiplexing is not taken. */
 static void test_rtcp(void **state)
 {
@@ -319,7 +351,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_filters),	   T(test_other_numbers), T(test_confusing_numbers),
 		T(test_meaning_is_kept),   T(test_fmtp),	  T(test_line_terms),
-		T(test_rtcp),		   T(test_own_rtcp_port), T(test_learning),
+		T(test_rtcp), T(test_no_reports), T(test_own_rtcp_port), T(test_learning),
 		T(test_many_lines),	   T(test_what_the_relay_takes),
 	};
 

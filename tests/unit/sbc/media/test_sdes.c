@@ -516,6 +516,11 @@ static void test_profiles(void **state)
 		snprintf(expected, sizeof(expected), "m=audio 20000 %s 0\r\n", cases[i].profile);
 		assert_true(slice_has(sdp, expected));
 		assert_int_equal(slice_has(sdp, "a=rtcp-fb:0 nack\r\n"), both);
+		/* Each side's own, for the relay to go by. */
+		assert_int_equal(world_stream(w, 0, 0)->flags & CTL_STREAM_FEEDBACK,
+				 strstr(cases[i].profile, "PF") ? CTL_STREAM_FEEDBACK : 0);
+		assert_int_equal(world_stream(w, 0, 1)->flags & CTL_STREAM_FEEDBACK,
+				 cases[i].feedback ? CTL_STREAM_FEEDBACK : 0);
 		assert_int_equal(media_rollback(w->media, &w->turn, &w->command), OK);
 	}
 }

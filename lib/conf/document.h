@@ -99,6 +99,7 @@ struct conf_trunk {
 	enum conf_srtp_suite *srtp_suites; /* as offered, the best first */
 	size_t srtp_suite_count;
 	bool sdes_trusted;           /* keys may be seen in signalling without TLS; default false */
+	bool sdes_pass;              /* between two such trunks keys are left alone; default false */
 	enum conf_ice ice;
 	enum conf_rtcp_mux rtcp_mux;
 	bool feedback;               /* RTP/AVPF instead of RTP/AVP in our offers */

@@ -165,6 +165,21 @@ static void keys_possible(struct check *check, const struct spot *media,
 			   "srtp is required, and its keys may not be shown without TLS");
 }
 
+/* Keys cross only where they may be said at all. */
+static void pass_possible(struct check *check, const struct spot *media,
+			  const struct conf_trunk *trunk)
+{
+	struct spot at = { .up = media, .key = "sdes_pass" };
+	bool sdes = false;
+
+	for (size_t i = 0; i < trunk->keying_count; i++)
+		sdes |= trunk->keying[i] == CONF_KEYING_SDES;
+	if (trunk->sdes_pass && (!sdes || trunk->srtp == CONF_SRTP_OFF))
+		check_fail(check, &at,
+			   SLICE("false; or srtp optional or required, and \"sdes\" in keying"),
+			   "keys cannot pass where this trunk takes none");
+}
+
 static void trunk_media_finish(struct check *check, const struct spot *spot,
 			       struct conf_trunk *trunk)
 {
@@ -177,6 +192,7 @@ static void trunk_media_finish(struct check *check, const struct spot *spot,
 	given_once(check, &media, "keying", trunk->keying, trunk->keying_count);
 	given_once(check, &media, "srtp_suites", trunk->srtp_suites, trunk->srtp_suite_count);
 	keys_possible(check, &media, trunk);
+	pass_possible(check, &media, trunk);
 }
 
 void trunk_finish(struct check *check, const struct spot *spot, void *target)

@@ -116,6 +116,7 @@ static const struct field trunk_media_fields[] = {
 	{ "srtp_suites", FIELD_LIST, .min = 1, .max = CONF_SRTP_SUITES,
 	  LIST(suite_item, enum conf_srtp_suite, conf_trunk, srtp_suites, srtp_suite_count) },
 	{ "sdes_trusted", FIELD_BOOL, AT(conf_trunk, sdes_trusted) },
+	{ "sdes_pass", FIELD_BOOL, AT(conf_trunk, sdes_pass) },
 	{ "ice", FIELD_WORD, AT(conf_trunk, ice), .words = ice_words },
 	{ "rtcp_mux", FIELD_WORD, AT(conf_trunk, rtcp_mux), .words = rtcp_mux_words },
 	{ "feedback", FIELD_BOOL, AT(conf_trunk, feedback) },

@@ -58,7 +58,8 @@ static struct ctl_media_info joined(const struct ctl_media_info *media,
 	info.reported_lost = stats->reported_lost;
 	info.reported_jitter_us = stats->reported_jitter_us;
 	info.way = stats->way;
-	info.suite = stats->suite;
+	if (stats->suite != CTL_SRTP_NONE) /* where keys pass the relay knows none */
+		info.suite = stats->suite;
 	info.packets_forged = stats->packets_forged;
 	info.packets_replayed = stats->packets_replayed;
 	return info;

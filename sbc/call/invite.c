@@ -195,6 +195,7 @@ void call_media_side(struct call *call, unsigned leg, const struct ip_addr *from
 		.suites = trunk->srtp_suites,
 		.suite_count = trunk->srtp_suite_count,
 		.sdes = trunk->sdes_trusted || transport == SIP_TLS || transport == SIP_WSS,
+		.pass = trunk->sdes_pass,
 		.ice = trunk->ice,
 		.rtcp_mux = trunk->rtcp_mux,
 		.feedback = trunk->feedback,

@@ -14,6 +14,17 @@ static struct slice line_codec(const struct media_terms *terms, unsigned i)
 	return slice_of("", 0);
 }
 
+/* Of keys that pass, that of the answer is both sides'. */
+static uint8_t line_suite(const struct media_terms *terms, unsigned side, unsigned i)
+{
+	const struct media_said *answer = &terms->said[!terms->offerer];
+	const struct media_said *said = &terms->said[side];
+
+	if (media_passes(terms, i) && answer->given && i < answer->count)
+		said = answer;
+	return said->lines[i].keying == MEDIA_SDES ? said->lines[i].secure->suite : CTL_SRTP_NONE;
+}
+
 static enum err describe_line(const struct media *media, const struct media_terms *terms,
 			      unsigned i, struct arena *arena, struct ctl_media_info *infos)
 {
@@ -34,8 +45,7 @@ static enum err describe_line(const struct media *media, const struct media_term
 			infos[side].local = media->streams[i]->local[side];
 		if (said->given && i < said->count) {
 			infos[side].remote = said->lines[i].rtp;
-			if (said->lines[i].keying == MEDIA_SDES)
-				infos[side].suite = said->lines[i].secure->suite;
+			infos[side].suite = line_suite(terms, side, i);
 		}
 	}
 	return err;
@@ -96,7 +106,8 @@ void media_add_stats(struct ctl_media_info *infos, uint32_t count,
 			infos[i].reported_lost = from->reported_lost;
 			infos[i].reported_jitter_us = from->reported_jitter_us;
 			infos[i].way = from->way;
-			infos[i].suite = from->suite;
+			if (from->suite != CTL_SRTP_NONE) /* where keys pass the relay knows none */
+				infos[i].suite = from->suite;
 		}
 	}
 }

@@ -48,7 +48,9 @@ static enum err keep_secure(struct arena *arena, struct media_line *line)
 		return ERR_NOMEM;
 	*secure = *line->secure;
 	line->secure = secure;
-	err = arena_keep(arena, secure->tls_id, &secure->tls_id);
+	err = media_pass_keep(arena, &secure->pass);
+	if (err == OK)
+		err = arena_keep(arena, secure->tls_id, &secure->tls_id);
 	if (err == OK)
 		err = arena_keep(arena, secure->ufrag, &secure->ufrag);
 	if (err == OK)

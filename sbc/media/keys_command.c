@@ -166,6 +166,15 @@ static bool ice_certain(const struct media_own *own, const struct media_line *li
 	return own->ufrag && (!line || (line->secure && line->secure->ufrag.len > 0));
 }
 
+/* Until the answer it may be so; an answer without keys ends it. */
+static bool crosses(const struct media_terms *terms, unsigned i)
+{
+	const struct media_said *answer = &terms->said[!terms->offerer];
+
+	return media_passes(terms, i) &&
+	       (!answer->given || (i < answer->count && answer->lines[i].keying == MEDIA_SDES));
+}
+
 bool media_fill_security(const struct media *media, const struct media_terms *terms, unsigned i,
 			 struct ctl_stream_set *set, struct arena *turn)
 {
@@ -180,7 +189,9 @@ bool media_fill_security(const struct media *media, const struct media_terms *te
 	if (i >= terms->said[terms->offerer].count)
 		return true;
 	own = &terms->own[set->side][i];
-	sdes = line && line->keying == MEDIA_SDES;
+	sdes = line && line->keying == MEDIA_SDES && !media_passes(terms, i);
+	if (crosses(terms, i))
+		set->flags |= CTL_STREAM_PASS_CRYPTO;
 	dtls = dtls_certain(own, line);
 	ice = ice_certain(own, line);
 	if (line && line->rtcp_mux)

@@ -224,6 +224,20 @@ static void choose_proto(const struct media *media, unsigned side, const struct 
 		own->keying = before->keying;
 }
 
+/* Keys that cross leave no way to a profile that only we would speak: RTCP is sealed. */
+static void pass_proto(const struct media *media, const struct media_terms *terms, unsigned i,
+		       const struct media_line *before, struct media_own *own)
+{
+	enum sdp_proto proto = (enum sdp_proto)terms->said[terms->offerer].lines[i].proto;
+
+	own->keying = MEDIA_SDES;
+	if (before && before->proto != SDP_UDPTL)
+		return; /* agreed before */
+	own->proto = (uint8_t)proto;
+	if (media_pass_demands(media, terms, i))
+		own->proto = sdp_proto_has_feedback(proto) ? SDP_RTP_SAVPF : SDP_RTP_SAVP;
+}
+
 static enum err prepare_offer(struct media *media, struct media_terms *terms, unsigned i)
 {
 	unsigned side = !terms->offerer;
@@ -240,9 +254,12 @@ static enum err prepare_offer(struct media *media, struct media_terms *terms, un
 		return OK;
 	}
 	choose_proto(media, side, before, own);
+	own->pass = media_pass_offered(media, terms, i);
+	if (own->pass)
+		pass_proto(media, terms, i, before, own);
 	own->rtcp_mux = leg->config.rtcp_mux == CONF_RTCP_MUX_OPTIONAL;
 	own->role = kept ? kept->role : CTL_DTLS_PASSIVE;
-	if (own->keying == MEDIA_SDES) {
+	if (own->keying == MEDIA_SDES && !own->pass) {
 		own->keys = keys_keep(&terms->arenas[0], kept);
 		if (!own->keys)
 			return ERR_NOMEM;

@@ -69,18 +69,24 @@ static bool crypto_usable(const struct media_reading *reading, const struct sdp_
 	       media_uses_suite(reading->media, leg_of(reading), *ret_suite);
 }
 
-/* The line that an answer may take: under the tag that we gave to this suite. */
+/* The line that an answer may take: under the tag that we, or whose keys pass, gave to this suite. */
 static bool tag_answers(const struct media_reading *reading, uint32_t tag, unsigned suite)
 {
 	const struct media_leg *leg = leg_of(reading);
 
+	if (reading->offered->pass)
+		return media_pass_has(reading->offered->pass, tag, suite);
 	return tag > 0 && tag <= leg->config.suite_count &&
 	       (unsigned)leg->config.suites[tag - 1] + 1 == suite;
 }
 
+/* The first of them; of an offer whose keys may pass, the others too. */
 static bool find_crypto(const struct media_reading *reading, const struct sdp_media *from,
 			struct media_secure *secure)
 {
+	bool passes = media_pass_wanted(reading);
+	bool found = false;
+
 	for (size_t i = 0; i < from->attribute_count; i++) {
 		struct sdp_crypto crypto;
 		unsigned suite;
@@ -91,13 +97,21 @@ static bool find_crypto(const struct media_reading *reading, const struct sdp_me
 			continue;
 		if (reading->offered && !tag_answers(reading, crypto.tag, suite))
 			continue;
-		secure->tag = crypto.tag;
-		secure->suite = (uint8_t)suite;
-		secure->key_count = crypto.key_count;
-		memcpy(secure->keys, crypto.keys, sizeof(secure->keys));
-		return true;
+		if (passes)
+			media_pass_add(reading, &crypto, suite, from->attributes[i].value, secure);
+		if (passes && reading->offered && !secure->pass)
+			continue; /* it cannot cross, so it answers nothing */
+		if (!found) {
+			secure->tag = crypto.tag;
+			secure->suite = (uint8_t)suite;
+			secure->key_count = crypto.key_count;
+			memcpy(secure->keys, crypto.keys, sizeof(secure->keys));
+		}
+		found = true;
+		if (reading->offered || !passes)
+			break;
 	}
-	return false;
+	return found;
 }
 
 /* ---- DTLS ---- */
@@ -258,6 +272,16 @@ static bool read_ice(const struct media_reading *reading, const struct sdp_media
 	return true;
 }
 
+/* Why an answer without keys is refused; NULL: it was left open. */
+static const char *answered_plain(const struct media_reading *reading, const struct sdp_media *from)
+{
+	unsigned i = (unsigned)(reading->offered - reading->own);
+	bool demanded = reading->offered->pass &&
+			media_pass_demands(reading->media, reading->media->pending, i);
+
+	return is_plain(from->proto) && !demanded ? NULL : "answer_keys";
+}
+
 enum err media_read_keys(struct media_reading *reading, const struct sdp_media *from,
 			 struct media_line *line, bool *ret_taken)
 {
@@ -268,8 +292,10 @@ enum err media_read_keys(struct media_reading *reading, const struct sdp_media *
 
 	keying = reading->offered ? choose_answered(reading, from, &secure) :
 				    choose_offered(reading, from, &secure);
+	if (reading->turn->exhausted)
+		return ERR_NOMEM;
 	if (keying == MEDIA_PLAIN)
-		why = reading->offered ? (is_plain(from->proto) ? NULL : "answer_keys") :
+		why = reading->offered ? answered_plain(reading, from) :
 					 refused_plain(reading, from);
 	*ret_taken = why == NULL;
 	if (why) {

@@ -80,8 +80,6 @@ void media_write_keys(struct text *text, const struct media *media, unsigned to,
 								 SDP_SETUP_PASSIVE);
 		break;
 	}
-	if (own->rtcp_mux)
-		text_lit(text, "a=rtcp-mux\r\n");
 }
 
 /* RFC 8445 5.1.2: type preference 126 of a host, one address. */
@@ -139,11 +137,12 @@ static void add_key(struct secrets *secrets, const uint8_t *key, size_t len)
 	add_secret(secrets, text_done(&text));
 }
 
-static void add_said(struct secrets *secrets, const struct media_secure *secure)
+/* passes: his keys are meant for the other side. */
+static void add_said(struct secrets *secrets, const struct media_secure *secure, bool passes)
 {
 	struct text text;
 
-	for (unsigned i = 0; i < secure->key_count; i++)
+	for (unsigned i = 0; !passes && i < secure->key_count; i++)
 		add_key(secrets, secure->keys[i].bytes, secure->keys[i].len);
 	add_secret(secrets, secure->ufrag);
 	add_secret(secrets, secure->password);
@@ -169,7 +168,7 @@ static void add_terms(struct secrets *secrets, const struct media_terms *terms, 
 
 	for (unsigned i = 0; said->given && i < said->count; i++)
 		if (said->lines[i].secure)
-			add_said(secrets, said->lines[i].secure);
+			add_said(secrets, said->lines[i].secure, media_passes(terms, i));
 	for (unsigned i = 0; terms->own[side] && i < terms->said[terms->offerer].count; i++)
 		add_own(secrets, &terms->own[side][i]);
 }

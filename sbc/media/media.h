@@ -17,7 +17,8 @@
  * codec: each side receives with the numbers that it announced itself (RFC 3264 6.1).
  *
  * Keys: each side has its own, whatever the other one has. What a side offers is taken by that side's
- * policy and answered in kind; what is offered to it is that policy's own wish. Keys that we made for
+ * policy and answered in kind; what is offered to it is that policy's own wish. Only between two sides
+ * that both say `pass` does the a=crypto of one go to the other, and the relay knows no keys. Keys that we made for
  * a side stay as long as its transport does, and are gone with the terms that hold them. */
 #pragma once
 
@@ -49,6 +50,7 @@ struct media_side {              /* what a trunk and a realm say of one side */
 	const enum conf_srtp_suite *suites; /* as offered */
 	size_t suite_count;
 	bool sdes; /* its signalling may show keys: it goes over TLS, or the trunk is trusted */
+	bool pass; /* where the other side says so too, SDES keys cross as they are */
 	enum conf_ice ice;
 	enum conf_rtcp_mux rtcp_mux;
 	bool feedback;

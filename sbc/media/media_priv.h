@@ -41,6 +41,17 @@ enum media_keying { MEDIA_PLAIN, MEDIA_SDES, MEDIA_DTLS };
 
 #define MEDIA_MKI_MAX 8u /* what the relay takes */
 
+/* Lines of a=crypto that may cross as they are, tags too: an answer's then means the same on both
+ * sides. */
+struct media_pass {
+	uint8_t count;
+	struct {
+		uint32_t tag;
+		uint8_t suite; /* enum ctl_srtp_suite */
+		struct slice value;
+	} of[CTL_SRTP_SUITES];
+};
+
 /* What a peer says of its keys and of ICE for one line: of several keyings and crypto lines that which
  * was chosen. */
 struct media_secure {
@@ -49,6 +60,7 @@ struct media_secure {
 	uint8_t suite; /* enum ctl_srtp_suite */
 	uint8_t key_count;
 	struct sdp_key keys[2];
+	struct media_pass *pass; /* all lines of an offer, or that of an answer; NULL: none crosses */
 	/* DTLS */
 	uint8_t setup; /* enum sdp_setup */
 	uint8_t hash;  /* enum ctl_hash */
@@ -79,6 +91,7 @@ struct media_own {
 	uint8_t role;   /* enum ctl_dtls_role */
 	uint32_t association;
 	struct media_keys *keys; /* SDES; else NULL */
+	const struct media_pass *pass; /* offered in place of keys of ours: the offerer's; else NULL */
 	char *ufrag;    /* NULL: no ICE; the password stands behind it */
 };
 
@@ -224,6 +237,24 @@ bool media_may_use(const struct media *media, const struct media_leg *leg, enum 
 bool media_uses_suite(const struct media *media, const struct media_leg *leg, unsigned suite);
 /* Why nothing may be offered to this side at all; NULL: fine. */
 const char *media_barred(const struct media *media, const struct media_leg *leg);
+
+/* keys_pass.c: may this line's keys cross? Then each a=crypto is added that is of use.
+ * turn->exhausted: no memory. */
+bool media_pass_wanted(const struct media_reading *reading);
+void media_pass_add(const struct media_reading *reading, const struct sdp_crypto *crypto,
+		    unsigned suite, struct slice value, struct media_secure *secure);
+/* Does an answer's line take one of those offered? */
+bool media_pass_has(const struct media_pass *pass, uint32_t tag, unsigned suite);
+must_use enum err media_pass_keep(struct arena *arena, struct media_pass **pass);
+/* What of the open offer's line i may be offered to the other side as it is; NULL: nothing. */
+const struct media_pass *media_pass_offered(const struct media *media,
+					    const struct media_terms *terms, unsigned i);
+/* Keys of line i cross: none of it are ours. */
+bool media_passes(const struct media_terms *terms, unsigned i);
+/* An answer without keys would leave somebody in the clear who did not agree to that. */
+bool media_pass_demands(const struct media *media, const struct media_terms *terms, unsigned i);
+void media_pass_write(struct text *text, const struct media *media,
+		      const struct media_terms *terms, unsigned to, unsigned i);
 
 /* keys_own.c: makes or keeps what we say to `side` about the open offer's lines. ERR_NOMEM. */
 must_use enum err media_prepare(struct media *media, struct media_terms *terms, unsigned side);

@@ -143,7 +143,13 @@ static void write_transport(struct writing *writing, unsigned i)
 		write_mid(&writing->text, reader->mid);
 	if (rtcp_port != rtp_port && rtcp_port != rtp_port + 1)
 		write_number_attribute(&writing->text, "a=rtcp:", rtcp_port);
-	media_write_keys(&writing->text, writing->media, writing->to, own, answer ? reader : NULL);
+	if (media_passes(writing->terms, i))
+		media_pass_write(&writing->text, writing->media, writing->terms, writing->to, i);
+	else
+		media_write_keys(&writing->text, writing->media, writing->to, own,
+				 answer ? reader : NULL);
+	if (own->rtcp_mux)
+		text_lit(&writing->text, "a=rtcp-mux\r\n");
 	media_write_ice(&writing->text, own, stream_address(writing->media, writing->to, i),
 			rtp_port, rtcp_port);
 }

@@ -13,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (slice_cut_char(&answer, (char)0xff, &offer) && answer.len == 0)
 		answer = offer;
-	for (unsigned secure = 0; secure < 2; secure++) {
-		fuzz_media_init(&fuzz, secure);
+	for (unsigned way = 0; way < 3; way++) {
+		fuzz_media_init(&fuzz, way > 0, way == 2);
 		if (fuzz_media_exchange(&fuzz, 0, offer, answer))
 			fuzz_media_exchange(&fuzz, 1, answer, offer);
 		fuzz_media_fini(&fuzz);

@@ -17,8 +17,8 @@ struct fuzz_media {
 	bool secure;
 };
 
-/* secure: with every way to key, ICE and RTCP multiplexing. */
-static inline void fuzz_media_init(struct fuzz_media *fuzz, bool secure)
+/* secure: with every way to key, ICE and RTCP multiplexing; pass: SDES keys cross. */
+static inline void fuzz_media_init(struct fuzz_media *fuzz, bool secure, bool pass)
 {
 	static const enum conf_keying keying[] = { CONF_KEYING_SDES, CONF_KEYING_DTLS };
 	static const enum conf_srtp_suite suites[] = { CONF_AES_CM_128_HMAC_SHA1_80,
@@ -26,7 +26,7 @@ static inline void fuzz_media_init(struct fuzz_media *fuzz, bool secure)
 	struct media_side side = { .realm = SLICE("x") };
 	struct media_side keyed = { .realm = SLICE("x"), .srtp = CONF_SRTP_OPTIONAL,
 				    .keying = keying, .keying_count = 2,
-				    .suites = suites, .suite_count = 2, .sdes = true,
+				    .suites = suites, .suite_count = 2, .sdes = true, .pass = pass,
 				    .ice = CONF_ICE_LITE, .rtcp_mux = CONF_RTCP_MUX_OPTIONAL,
 				    .feedback = true };
 

@@ -13,7 +13,7 @@ import jsonschema
 
 # Rules between fields and resources, which a schema cannot say.
 BETWEEN = re.compile("there is no such|already the name|the same socket|the ports meet|no pair of"
-                     "|same source|no gateways|not of the IP version")
+                     "|same source|no gateways|not of the IP version|keys cannot pass")
 
 SAMPLES = ["", "a", "a b", "10.0.0.1", "::1", "0.0.0.0", "10.0.0.0/8", "10.0.0.0/33x", "sip:h", "sip:",
            "sip:h:5060;transport=tcp", "sips:[2001:db8::1]", "sip:u@h", "SIP:h", "***", "*", "$1", "$x",
@@ -50,7 +50,7 @@ FULL = {
             "probe": {"interval_s": 1},
             "limits": {"calls": 1, "cps": 1},
             "media": {"srtp": "off", "keying": ["dtls"], "srtp_suites": ["AEAD_AES_128_GCM"],
-                      "sdes_trusted": False, "ice": "lite", "rtcp_mux": "optional",
+                      "sdes_trusted": False, "sdes_pass": False, "ice": "lite", "rtcp_mux": "optional",
                       "feedback": True, "codecs": ["PCMU"], "nat": True, "timeout_s": 5,
                       "first_timeout_s": 6, "hold_timeout_s": 7, "one_way_s": 8,
                       "timeout_action": "probe", "one_way_action": "bye"},

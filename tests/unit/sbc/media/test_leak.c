@@ -48,6 +48,8 @@ static const char leaky[] =
 	"a=ssrc-group:FID 4444444444 " SECRET "\r\n"
 	"a=msid:" SECRET " " SECRET "\r\n"
 	"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" SECRET "\r\n"
+	"a=crypto:2 AES_CM_128_HMAC_SHA1_80 "
+	"inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd -" SECRET "\r\n"
 	"a=extmap:1 urn:" SECRET "\r\n"
 	"a=label:" SECRET "\r\n"
 	"a=content:" SECRET "\r\n"
@@ -84,13 +86,14 @@ static void expect_clean(struct slice sdp)
 			fail_msg("%s in\n%.*s", marks[i], SLICE_ARG(sdp));
 }
 
-/* Both sides with feedback; secure: with keys of every kind and ICE, too. */
+/* Both sides with feedback; secure: with keys of every kind, which may pass, and ICE, too. */
 static void open_sides(struct world *w, bool secure)
 {
 	world_init(w);
 	for (unsigned side = 0; side < 2; side++) {
 		if (secure)
 			world_secure(w, side, CONF_SRTP_OPTIONAL, CONF_KEYING_SDES);
+		w->sides[side].pass = secure;
 		w->sides[side].ice = secure ? CONF_ICE_LITE : CONF_ICE_OFF;
 		w->sides[side].rtcp_mux = secure ? CONF_RTCP_MUX_OPTIONAL : CONF_RTCP_MUX_OFF;
 		w->sides[side].feedback = true;

@@ -20,12 +20,15 @@
 	"a=fingerprint:sha-256 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB:4A:AD:" \
 	"B9:B1:3F:82:18:3B:54:02:12:DF\r\n"
 
+enum keys { PLAIN, OWN_KEYS, KEYS_PASS };
+
 /* As much of a call as there is memory for; true when all of it was. */
 static bool play(struct arena *call, struct arena *turn, struct arena_cache *cache, size_t quota,
-		 bool secure)
+		 enum keys keys)
 {
 	struct world w = { .next_port = { 20000, 30000 },
 			   .relay = { .suites = UINT32_MAX, .dtls_hash = CTL_HASH_SHA256 } };
+	bool secure = keys != PLAIN;
 	struct slice sdp = secure ? SLICE(A SECURE) : SLICE(A LINES);
 	struct ctl_media_info *infos;
 	uint32_t count;
@@ -42,6 +45,7 @@ static bool play(struct arena *call, struct arena *turn, struct arena_cache *cac
 		if (secure)
 			world_secure(&w, side, CONF_SRTP_OPTIONAL,
 				     side == 0 ? CONF_KEYING_SDES : CONF_KEYING_DTLS);
+		w.sides[side].pass = keys == KEYS_PASS;
 		w.sides[side].ice = secure ? CONF_ICE_LITE : CONF_ICE_OFF;
 	}
 	world_sides(&w);
@@ -75,7 +79,7 @@ out:
 }
 
 /* which: 0 the call's arena, 1 the turn's, 2 the terms'. */
-static void sweep_as(unsigned which, bool secure)
+static void sweep_as(unsigned which, enum keys keys)
 {
 	struct arena_cache cache;
 	bool whole = false;
@@ -87,7 +91,7 @@ static void sweep_as(unsigned which, bool secure)
 		assert_true(quota < 1 << 17);
 		arena_init(&call, &cache, 512, which == 0 ? quota : 1 << 16);
 		arena_init(&turn, &cache, 512, which == 1 ? quota : 1 << 20);
-		whole = play(&call, &turn, &cache, which == 2 ? quota : 1 << 16, secure);
+		whole = play(&call, &turn, &cache, which == 2 ? quota : 1 << 16, keys);
 		arena_fini(&turn);
 		arena_fini(&call);
 		assert_int_equal(cache.used_bytes, 0);
@@ -97,8 +101,9 @@ static void sweep_as(unsigned which, bool secure)
 
 static void sweep(unsigned which)
 {
-	sweep_as(which, false);
-	sweep_as(which, true);
+	sweep_as(which, PLAIN);
+	sweep_as(which, OWN_KEYS);
+	sweep_as(which, KEYS_PASS);
 }
 
 static void test_call(void **state)

@@ -16,7 +16,7 @@ static void carry(struct slice offer, bool secure)
 	struct fuzz_media fuzz;
 	struct slice out;
 
-	fuzz_media_init(&fuzz, secure);
+	fuzz_media_init(&fuzz, secure, false);
 	if (media_offer_in(fuzz.media, 0, offer, &fuzz.turn, &fuzz.command, &fuzz.verdict) == OK) {
 		fuzz_media_ports(&fuzz);
 		out = media_offer_out(fuzz.media, &fuzz.turn);

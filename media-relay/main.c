@@ -121,6 +121,7 @@ static int run(const struct proc_start *start)
 		.path = proc_path(arena, conf->run_dir, "media-relayd.sock"),
 		.node = conf->node_name,
 		.workers = conf->relay_workers,
+		.certificate_s = conf->relay_certificate_s,
 		.io_uring = conf->relay_io_uring,
 		.capacity = 2 * conf->max_calls, /* a call may hold a second session while it fails over */
 	};

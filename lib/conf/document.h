@@ -191,6 +191,7 @@ struct conf {
 	uint32_t relay_workers;     /* relay.workers: default 1 */
 	enum conf_fast_path relay_fast_path; /* default auto */
 	bool relay_io_uring; /* relay.io_uring: default true */
+	uint32_t relay_certificate_s; /* relay.certificate_s: default a day */
 	struct slice *relay_interfaces; /* relay.interfaces; none: those of the media addresses */
 	size_t relay_interface_count;
 	uint32_t max_calls;         /* limits.calls: default 50000 */

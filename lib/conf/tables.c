@@ -295,6 +295,8 @@ static const struct field relay_fields[] = {
 	{ "fast_path", FIELD_WORD, AT(conf, relay_fast_path), .words = fast_path_words,
 	  .initial_text = "auto" },
 	{ "io_uring", FIELD_BOOL, AT(conf, relay_io_uring), .initial_bool = true },
+	{ "certificate_s", FIELD_U32, AT(conf, relay_certificate_s), .min = 1, .max = 365 * DAY_S,
+	  .initial = DAY_S },
 	{ "interfaces", FIELD_LIST, .max = 16,
 	  LIST(interface_item, struct slice, conf, relay_interfaces, relay_interface_count) },
 };

@@ -17,6 +17,11 @@
 
 /* ---- peers ---- */
 
+static const struct dtls_identity *shown(const struct control *control)
+{
+	return control->today ? control->today : control->identity;
+}
+
 /* What this relay can do; sbcd writes its SDP by it. */
 static void send_info(const struct control *control, struct ctl_peer *peer)
 {
@@ -26,10 +31,26 @@ static void send_info(const struct control *control, struct ctl_peer *peer)
 		.relay_info = { .ways = (uint8_t)(1u << CTL_WAY_SOCKET | kernel),
 				.srtp_suites = srtp_suites(),
 				.dtls_hash = CTL_HASH_SHA256,
-				.dtls_fingerprint = dtls_identity_fingerprint(control->identity) },
+				.dtls_fingerprint = dtls_identity_fingerprint(shown(control)) },
 	};
 
 	(void)!ctl_send(peer, &message); /* a peer that is lost is told of by itself */
+}
+
+/* What only this relay knows goes to who has its calls' keys, too, and to nobody else. */
+static void send_identity(struct control *control, struct connection *connection)
+{
+	struct ctl_message message = { .type = CTL_relay_identity };
+	struct arena arena;
+
+	if (!slice_eq(connection->owner->program_name, SLICE("sbcd")))
+		return;
+	arena_init(&arena, &control->cache, 4096, 1u << 16);
+	arena.wipe = true;
+	if (dtls_identity_write(shown(control), &arena, &message.relay_identity.certificate,
+				&message.relay_identity.key) == OK)
+		(void)!ctl_send(connection->peer, &message);
+	arena_fini(&arena);
 }
 
 static void on_up(void *owner, struct ctl_peer *peer, const struct ctl_hello *hello)
@@ -54,6 +75,7 @@ static void on_up(void *owner, struct ctl_peer *peer, const struct ctl_hello *he
 	who->connection = connection;
 	ctl_peer_set_data(peer, connection);
 	send_info(control, peer);
+	send_identity(control, connection);
 }
 
 static void on_down(void *owner, struct ctl_peer *peer)
@@ -91,7 +113,10 @@ static void on_message(void *owner, struct ctl_peer *peer, const struct ctl_mess
 	else if (message->type == CTL_session_close)
 		request_session_close(control, connection, message);
 	else if (message->type == CTL_realm_set)
-		request_realm_set(control, connection, message);
+		request_to_all(control, connection, message);
+	else if (message->type == CTL_relay_identity && !message->relay_identity.today &&
+		 slice_eq(connection->owner->program_name, SLICE("sbcd")))
+		request_to_all(control, connection, message);
 	else if (message->type == CTL_session_query &&
 		 message->session_query.sessions_count <= QUERY_MAX)
 		request_session_query(control, connection, message);
@@ -101,6 +126,46 @@ static void on_message(void *owner, struct ctl_peer *peer, const struct ctl_mess
 		owner_sync(control, connection->owner, message->request, &message->session_sync);
 	else
 		out_of_contract(connection, message);
+}
+
+/* ---- a new certificate ---- */
+
+static void show_identity(struct control *control, struct dtls_identity *identity)
+{
+	struct ctl_message message = { .type = CTL_relay_identity,
+				       .relay_identity = { .today = 1 } };
+	struct arena arena;
+
+	arena_init(&arena, &control->cache, 4096, 1u << 16);
+	arena.wipe = true;
+	if (dtls_identity_write(identity, &arena, &message.relay_identity.certificate,
+				&message.relay_identity.key) == OK)
+		request_to_all(control, NULL, &message);
+	arena_fini(&arena);
+	dtls_identity_destroy(&control->today);
+	control->today = identity;
+	list_each(node, &control->owners) {
+		struct owner *owner = container_of(node, struct owner, link);
+
+		if (!owner->connection)
+			continue;
+		send_info(control, owner->connection->peer);
+		send_identity(control, owner->connection);
+	}
+}
+
+/* Whoever is told of it from now on is shown it; associations and offers of before keep theirs. */
+static void on_tomorrow(struct loop *loop, void *owner)
+{
+	struct control *control = owner;
+	struct dtls_identity *identity;
+
+	if (dtls_identity_create(&identity) == OK) {
+		show_identity(control, identity);
+		log_write(control->options.log, LOG_LEVEL_INFO, EVENT_certificate_changed,
+			  LOG_U("after_s", control->options.certificate_s));
+	}
+	loop_timer_start(loop, &control->tomorrow, 1000ull * control->options.certificate_s);
 }
 
 /* ---- workers ---- */
@@ -264,6 +329,8 @@ enum err control_create(const struct control_options *options, struct control **
 		return err;
 	}
 	loop_hook_add(options->loop, &control->hook, on_turn_end, control);
+	control->tomorrow = (struct loop_timer){ .fn = on_tomorrow, .owner = control };
+	loop_timer_start(options->loop, &control->tomorrow, 1000ull * options->certificate_s);
 	*ret = control;
 	return OK;
 }
@@ -278,6 +345,8 @@ void control_destroy(struct control **control)
 	ctl_server_destroy(&it->server);
 	for (unsigned i = 0; i < it->options.workers; i++)
 		worker_destroy(&it->workers[i]);
+	loop_timer_stop(it->options.loop, &it->tomorrow);
+	dtls_identity_destroy(&it->today);
 	dtls_identity_destroy(&it->identity);
 	list_remove(&it->hook.link);
 	loop_set_wake(it->options.loop, NULL, NULL);

@@ -19,6 +19,7 @@ struct control_options {
 	struct slice node;
 	unsigned workers;
 	uint32_t capacity;      /* sessions */
+	uint32_t certificate_s; /* after so long the relay shows another one */
 	uint32_t idle_open_max; /* port pairs of a realm and worker kept open without use */
 	struct memory *memory;  /* what outlives the relay; NULL: nothing does */
 	bool io_uring; /* sockets may be asked by it */

@@ -82,7 +82,9 @@ struct control {
 	struct pool entry_pool;
 	struct pool request_pool;
 	struct list owners;
-	struct dtls_identity *identity;
+	struct dtls_identity *identity; /* the workers' first */
+	struct dtls_identity *today;    /* NULL: that one still */
+	struct loop_timer tomorrow;
 	uint32_t owner_last;
 	struct map entries;
 	bool draining; /* no new sessions; those that a former relay had still come back */
@@ -107,8 +109,9 @@ void entry_destroy(struct control *control, struct entry *entry);
 /* ---- requests.c ---- */
 void request_session_record(struct control *control, struct connection *connection,
 			    const struct ctl_message *message);
-void request_realm_set(struct control *control, struct connection *connection,
-		       const struct ctl_message *message);
+/* To every worker, whose answers become one. connection: NULL: nobody is answered. */
+void request_to_all(struct control *control, struct connection *connection,
+		    const struct ctl_message *message);
 void request_session_set(struct control *control, struct connection *connection,
 			 const struct ctl_message *message);
 void request_session_close(struct control *control, struct connection *connection,

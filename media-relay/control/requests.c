@@ -13,6 +13,7 @@ static void refuse(struct connection *connection, uint32_t request, enum err err
 	ctl_fail(connection->peer, request, err, SLICE_NONE, SLICE_NONE, slice_text(detail));
 }
 
+/* connection: NULL: nobody is answered. */
 static struct request *request_create(struct control *control, struct connection *connection,
 				      const struct ctl_message *message)
 {
@@ -20,11 +21,12 @@ static struct request *request_create(struct control *control, struct connection
 	struct request *request = pool_take(&control->request_pool, &handle);
 
 	if (!request) {
-		refuse(connection, message->request, ERR_AGAIN, "too many requests at once");
+		if (connection)
+			refuse(connection, message->request, ERR_AGAIN, "too many requests at once");
 		return NULL;
 	}
 	request->handle = handle;
-	request->connection = connection->handle;
+	request->connection = connection ? connection->handle : HANDLE_NONE;
 	request->id = message->request;
 	request->type = message->type;
 	arena_init(&request->arena, &control->cache, 4096, GATHER_MAX_BYTES);
@@ -199,7 +201,7 @@ static void gather_release(struct control *control, struct request *request)
 		gather_answer(control, request);
 }
 
-void request_realm_set(struct control *control, struct connection *connection,
+void request_to_all(struct control *control, struct connection *connection,
 		       const struct ctl_message *message)
 {
 	struct request *request = request_create(control, connection, message);

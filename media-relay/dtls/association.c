@@ -45,6 +45,8 @@ const char *dtls_setup_check(const struct ctl_dtls_setup *setup)
 		return "dtls: role is 0 (passive) or 1 (active)";
 	if (setup->suites != 0 && !(setup->suites & dtls_suites()))
 		return "dtls: none of the suites can be agreed on by DTLS";
+	if (setup->shown.len != 0 && setup->shown.len != DTLS_FINGERPRINT_BYTES)
+		return "dtls: what we showed is no fingerprint of ours";
 	if (setup->fingerprint.len == 0)
 		return NULL;
 	if (!md)
@@ -81,7 +83,16 @@ static bool set_profiles(SSL *ssl, uint32_t suites)
 	return text.err == OK && SSL_set_tlsext_use_srtp(ssl, storage) == 0; /* 0 is success */
 }
 
-static bool ssl_make(struct dtls *dtls, uint32_t suites)
+/* A peer that was told of another certificate than today's must see that one. */
+static bool ssl_show(struct dtls *dtls, struct slice shown)
+{
+	const struct dtls_identity *identity = dtls_engine_find(dtls->engine, shown);
+
+	return !identity || (SSL_use_certificate(dtls->ssl, identity->certificate) &&
+			     SSL_use_PrivateKey(dtls->ssl, identity->key));
+}
+
+static bool ssl_make(struct dtls *dtls, const struct ctl_dtls_setup *setup)
 {
 	BIO *bio = BIO_new(dtls->engine->datagrams);
 
@@ -98,7 +109,8 @@ static bool ssl_make(struct dtls *dtls, uint32_t suites)
 		SSL_set_connect_state(dtls->ssl);
 	else
 		SSL_set_accept_state(dtls->ssl);
-	return SSL_set_mtu(dtls->ssl, DTLS_DATAGRAM_MAX_BYTES) && set_profiles(dtls->ssl, suites);
+	return SSL_set_mtu(dtls->ssl, DTLS_DATAGRAM_MAX_BYTES) &&
+	       set_profiles(dtls->ssl, setup->suites) && ssl_show(dtls, setup->shown);
 }
 
 enum err dtls_create(struct dtls_engine *engine, const struct ctl_dtls_setup *setup, bool proven,
@@ -121,7 +133,7 @@ enum err dtls_create(struct dtls_engine *engine, const struct ctl_dtls_setup *se
 	memcpy(dtls->fingerprint, setup->fingerprint.p, setup->fingerprint.len);
 	dtls->began_ms = now_ms;
 	dtls->reason = "";
-	if (!ssl_make(dtls, setup->suites)) {
+	if (!ssl_make(dtls, setup)) {
 		dtls_destroy(&dtls);
 		return ERR_NOMEM;
 	}

@@ -76,6 +76,54 @@ enum err dtls_identity_create(struct dtls_identity **ret)
 	return OK;
 }
 
+/* An arena's copy of what i2d_* made; what it made is wiped. */
+static enum err keep_der(struct arena *arena, unsigned char *der, int len, struct slice *ret)
+{
+	enum err err = ERR_NOMEM;
+
+	if (len > 0)
+		err = arena_keep(arena, slice_of((const char *)der, (size_t)len), ret);
+	if (len > 0)
+		OPENSSL_clear_free(der, (size_t)len);
+	return err;
+}
+
+enum err dtls_identity_write(const struct dtls_identity *identity, struct arena *arena,
+			     struct slice *ret_certificate, struct slice *ret_key)
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509(identity->certificate, &der);
+	enum err err = keep_der(arena, der, len, ret_certificate);
+
+	if (err != OK)
+		return err;
+	der = NULL;
+	len = i2d_PrivateKey(identity->key, &der);
+	return keep_der(arena, der, len, ret_key);
+}
+
+enum err dtls_identity_read(struct slice certificate, struct slice key, struct dtls_identity **ret)
+{
+	const unsigned char *at = (const unsigned char *)certificate.p;
+	struct dtls_identity *identity = calloc(1, sizeof(*identity));
+	unsigned int len = 0;
+
+	if (!identity)
+		return ERR_NOMEM;
+	identity->certificate = d2i_X509(NULL, &at, (long)certificate.len);
+	at = (const unsigned char *)key.p;
+	identity->key = d2i_AutoPrivateKey(NULL, &at, (long)key.len);
+	if (!identity->certificate || !identity->key ||
+	    !X509_check_private_key(identity->certificate, identity->key) ||
+	    !X509_digest(identity->certificate, EVP_sha256(), identity->fingerprint, &len)) {
+		ERR_clear_error();
+		dtls_identity_destroy(&identity);
+		return ERR_SYNTAX;
+	}
+	*ret = identity;
+	return OK;
+}
+
 void dtls_identity_destroy(struct dtls_identity **identity)
 {
 	struct dtls_identity *it = *identity;

@@ -13,11 +13,13 @@
 #include <stdint.h>
 
 #include "lib/base/addr.h"
+#include "lib/base/arena.h"
 #include "lib/ctl/ctl.h"
 
 #define DTLS_DATAGRAM_MAX_BYTES 1150u /* with IPv6 and UDP below 1,200 */
 #define DTLS_HANDSHAKE_MS 30000u      /* it fails when it took longer */
 #define DTLS_LINGER_MS 60000u         /* how long a lost last flight is sent again */
+#define DTLS_IDENTITIES 4u
 #define DTLS_FINGERPRINT_BYTES 32u    /* of ours: SHA-256 */
 #define DTLS_FINGERPRINT_MAX_BYTES 64u
 #define DTLS_KEY_MAX_BYTES 46u
@@ -29,6 +31,12 @@
  * read by any thread. */
 struct dtls_identity;
 must_use enum err dtls_identity_create(struct dtls_identity **ret);
+/* As DER, for another life of the relay: in the arena, which the caller wipes. ERR_NOMEM. */
+must_use enum err dtls_identity_write(const struct dtls_identity *identity, struct arena *arena,
+				      struct slice *ret_certificate, struct slice *ret_key);
+/* ERR_SYNTAX: not DER, or the key is not the certificate's. */
+must_use enum err dtls_identity_read(struct slice certificate, struct slice key,
+				     struct dtls_identity **ret);
 void dtls_identity_destroy(struct dtls_identity **identity);
 /* SHA-256 of the certificate: DTLS_FINGERPRINT_BYTES octets that live with it. */
 struct slice dtls_identity_fingerprint(const struct dtls_identity *identity);
@@ -37,6 +45,9 @@ struct slice dtls_identity_fingerprint(const struct dtls_identity *identity);
 struct dtls_engine;
 must_use enum err dtls_engine_create(const struct dtls_identity *identity, uint32_t capacity,
 				     struct dtls_engine **ret);
+/* Another one that peers may have been told of; today: new associations show it, unless they name
+ * another. The oldest of DTLS_IDENTITIES makes room. identity is the engine's now. */
+void dtls_engine_know(struct dtls_engine *engine, struct dtls_identity *identity, bool today);
 /* Every association of it was destroyed before. */
 void dtls_engine_destroy(struct dtls_engine **engine);
 /* Associations now. */
@@ -93,7 +104,8 @@ struct dtls_keys {
  * created with it. NULL: fine; else what is wrong (static text). */
 const char *dtls_setup_check(const struct ctl_dtls_setup *setup);
 
-/* proven: as server, whether the hello that comes next brought a cookie (DTLS_HELLO_PROVEN); false
+/* setup->shown: which certificate of ours; one that is not known any more, or none: today's.
+ * proven: as server, whether the hello that comes next brought a cookie (DTLS_HELLO_PROVEN); false
  * where the source was authenticated otherwise. ERR_STATE: no fingerprint; ERR_NOMEM. */
 must_use enum err dtls_create(struct dtls_engine *engine, const struct ctl_dtls_setup *setup,
 			      bool proven, uint64_t now_ms, struct dtls **ret);

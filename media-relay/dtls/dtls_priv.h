@@ -25,6 +25,9 @@ struct dtls_engine {
 	SSL_CTX *context;
 	BIO_METHOD *datagrams;
 	struct hash_key cookie_key;
+	struct dtls_identity *known[DTLS_IDENTITIES]; /* beside the first one, which is not ours */
+	unsigned known_next;
+	const struct dtls_identity *first;
 	struct pool pool;
 };
 
@@ -56,6 +59,10 @@ struct dtls {
 BIO_METHOD *dtls_datagrams_method(void);
 
 /* ---- certificate.c ---- */
+
+/* The known one of this fingerprint; NULL. */
+const struct dtls_identity *dtls_engine_find(const struct dtls_engine *engine,
+					     struct slice fingerprint);
 
 /* SSL_CTX_set_cert_verify_callback: 1 when the peer's certificate has the fingerprint told. */
 int dtls_certificate_verify(X509_STORE_CTX *store, void *unused);

@@ -36,6 +36,12 @@ static int on_cookie_verify(SSL *ssl, const unsigned char *cookie, unsigned int 
 	return 1;
 }
 
+static bool context_show(SSL_CTX *context, const struct dtls_identity *identity)
+{
+	return SSL_CTX_use_certificate(context, identity->certificate) &&
+	       SSL_CTX_use_PrivateKey(context, identity->key);
+}
+
 static bool context_set(SSL_CTX *context, const struct dtls_identity *identity)
 {
 	char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro wants it writable */
@@ -52,9 +58,7 @@ static bool context_set(SSL_CTX *context, const struct dtls_identity *identity)
 	SSL_CTX_set_cookie_verify_cb(context, on_cookie_verify);
 	return SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION) &&
 	       SSL_CTX_set_cipher_list(context, ciphers) &&
-	       SSL_CTX_set1_groups_list(context, groups) &&
-	       SSL_CTX_use_certificate(context, identity->certificate) &&
-	       SSL_CTX_use_PrivateKey(context, identity->key);
+	       SSL_CTX_set1_groups_list(context, groups) && context_show(context, identity);
 }
 
 static enum err engine_init(struct dtls_engine *engine, const struct dtls_identity *identity,
@@ -63,6 +67,7 @@ static enum err engine_init(struct dtls_engine *engine, const struct dtls_identi
 	struct rand rand;
 
 	rand_init(&rand);
+	engine->first = identity;
 	engine->cookie_key = (struct hash_key){ rand_u64(&rand), rand_u64(&rand) };
 	engine->datagrams = dtls_datagrams_method();
 	engine->context = SSL_CTX_new(DTLS_method());
@@ -88,6 +93,33 @@ enum err dtls_engine_create(const struct dtls_identity *identity, uint32_t capac
 	return OK;
 }
 
+static bool is_of(const struct dtls_identity *identity, struct slice fingerprint)
+{
+	return identity && slice_eq(dtls_identity_fingerprint(identity), fingerprint);
+}
+
+const struct dtls_identity *dtls_engine_find(const struct dtls_engine *engine,
+					     struct slice fingerprint)
+{
+	for (size_t i = 0; i < DTLS_IDENTITIES; i++)
+		if (is_of(engine->known[i], fingerprint))
+			return engine->known[i];
+	return is_of(engine->first, fingerprint) ? engine->first : NULL;
+}
+
+void dtls_engine_know(struct dtls_engine *engine, struct dtls_identity *identity, bool today)
+{
+	if (dtls_engine_find(engine, dtls_identity_fingerprint(identity))) {
+		dtls_identity_destroy(&identity);
+		return;
+	}
+	if (today && !context_show(engine->context, identity))
+		ERR_clear_error(); /* out of memory: the one of before is shown on */
+	dtls_identity_destroy(&engine->known[engine->known_next]);
+	engine->known[engine->known_next] = identity;
+	engine->known_next = (engine->known_next + 1) % DTLS_IDENTITIES;
+}
+
 void dtls_engine_destroy(struct dtls_engine **engine)
 {
 	struct dtls_engine *it = *engine;
@@ -97,6 +129,8 @@ void dtls_engine_destroy(struct dtls_engine **engine)
 	*engine = NULL;
 	SSL_CTX_free(it->context);
 	BIO_meth_free(it->datagrams);
+	for (size_t i = 0; i < DTLS_IDENTITIES; i++)
+		dtls_identity_destroy(&it->known[i]);
 	pool_fini(&it->pool);
 	free(it);
 }

@@ -26,6 +26,7 @@ struct channel {
 	struct ice ice;
 	struct ctl_dtls_setup setup; /* its fingerprint lies below */
 	unsigned char fingerprint[DTLS_FINGERPRINT_MAX_BYTES];
+	unsigned char shown[DTLS_FINGERPRINT_BYTES]; /* of it, too */
 	struct channel_end ends[COMPONENTS];
 };
 

@@ -59,6 +59,10 @@ void handshake_set(struct channel *channel, const struct ctl_dtls_setup *setup, 
 					      setup->fingerprint.len);
 	if (setup->fingerprint.len > 0)
 		memcpy(channel->fingerprint, setup->fingerprint.p, setup->fingerprint.len);
+	ensure(setup->shown.len <= sizeof(channel->shown));
+	channel->setup.shown = slice_of((const char *)channel->shown, setup->shown.len);
+	if (setup->shown.len > 0)
+		memcpy(channel->shown, setup->shown.p, setup->shown.len);
 	for (unsigned i = 0; fresh && done && i < COMPONENTS; i++)
 		channel->ends[i].attempts = 1;
 }

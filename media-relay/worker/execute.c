@@ -481,6 +481,22 @@ static void execute_query(struct worker *worker, uint32_t owner,
 							      .sessions_count = count };
 }
 
+/* ---- certificates ---- */
+
+static void execute_identity(struct worker *worker, const struct ctl_relay_identity *told,
+			     struct ctl_message *ret_answer)
+{
+	struct dtls_identity *identity;
+	enum err err = dtls_identity_read(told->certificate, told->key, &identity);
+
+	if (err != OK) {
+		worker_fail(ret_answer, err, "no certificate with its key");
+		return;
+	}
+	dtls_engine_know(worker->sessions.dtls, identity, told->today);
+	ret_answer->type = CTL_done;
+}
+
 /* ---- entry ---- */
 
 void worker_execute(struct worker *worker, uint32_t owner, const struct ctl_message *message,
@@ -494,6 +510,8 @@ void worker_execute(struct worker *worker, uint32_t owner, const struct ctl_mess
 		execute_set(worker, owner, &message->session_set, ret_answer);
 	else if (message->type == CTL_session_close)
 		execute_close(worker, owner, message->session_close.session, ret_answer);
+	else if (message->type == CTL_relay_identity)
+		execute_identity(worker, &message->relay_identity, ret_answer);
 	else if (message->type == CTL_session_record)
 		worker_execute_record(worker, owner, &message->session_record, ret_answer);
 	else if (message->type == CTL_session_query)

@@ -42,10 +42,21 @@ struct pending {
 	uint32_t purpose;
 };
 
+/* A certificate of the relay's with its key, in DER: it is told them again when it was started anew. */
+#define LINK_IDENTITIES 4u
+struct link_identity {
+	uint16_t certificate_bytes; /* 0: none */
+	uint16_t key_bytes;
+	char certificate[768];
+	char key[256];
+};
+
 struct link { /* to the relay, one for each worker */
 	struct ctl_client *client;
 	struct ctl_hello hello;
 	struct media_relay can; /* what it said that it can do */
+	struct link_identity identities[LINK_IDENTITIES];
+	unsigned identity_next; /* in the place of the oldest */
 	struct pool pendings;
 	struct map by_request;
 	uint32_t next_request;

@@ -117,6 +117,49 @@ static void send_sync(struct worker *worker, struct ctl_peer *peer)
 	} while (count == SYNC_PAGE);
 }
 
+/* ---- the relay's certificates ---- */
+
+static struct slice certificate_of(const struct link_identity *it)
+{
+	return slice_of(it->certificate, it->certificate_bytes);
+}
+
+/* A relay that was started anew shows another one, but peers of before may come with the old one's
+ * fingerprint: before it hears of their calls. */
+static void send_identities(const struct link *link, struct ctl_peer *peer)
+{
+	for (unsigned i = 0; i < LINK_IDENTITIES; i++) {
+		const struct link_identity *it = &link->identities[i];
+		struct ctl_message message = {
+			.type = CTL_relay_identity,
+			.relay_identity = { .certificate = certificate_of(it),
+					    .key = slice_of(it->key, it->key_bytes) },
+		};
+
+		if (it->certificate_bytes > 0)
+			(void)!ctl_send(peer, &message);
+	}
+}
+
+static void on_identity(struct link *link, const struct ctl_relay_identity *told)
+{
+	struct link_identity *it = &link->identities[link->identity_next % LINK_IDENTITIES];
+
+	if (told->certificate.len == 0 || told->certificate.len > sizeof(it->certificate) ||
+	    told->key.len == 0 || told->key.len > sizeof(it->key))
+		return;
+	for (unsigned i = 0; i < LINK_IDENTITIES; i++)
+		if (slice_eq(certificate_of(&link->identities[i]), told->certificate))
+			return;
+	link->identity_next++;
+	it->certificate_bytes = (uint16_t)told->certificate.len;
+	it->key_bytes = (uint16_t)told->key.len;
+	memcpy(it->certificate, told->certificate.p, told->certificate.len);
+	memcpy(it->key, told->key.p, told->key.len);
+}
+
+/* ---- the line ---- */
+
 static void on_up(void *owner, struct ctl_peer *peer, const struct ctl_hello *hello)
 {
 	struct worker *worker = owner;
@@ -125,6 +168,7 @@ static void on_up(void *owner, struct ctl_peer *peer, const struct ctl_hello *he
 	log_write(worker->core->config.log, LOG_LEVEL_INFO, EVENT_relay_up,
 		  LOG_U("worker", worker->index), LOG_S("peer_program", hello->program));
 	link_send_realms(worker);
+	send_identities(&worker->link, peer);
 	send_sync(worker, peer);
 	arena_reset(&worker->arena);
 }
@@ -170,6 +214,10 @@ static void on_message(void *owner, struct ctl_peer *peer, const struct ctl_mess
 	}
 	if (message->type == CTL_relay_info) {
 		on_info(&worker->link, &message->relay_info);
+		return;
+	}
+	if (message->type == CTL_relay_identity) {
+		on_identity(&worker->link, &message->relay_identity);
 		return;
 	}
 	turn = turn_begin(worker);
@@ -241,6 +289,7 @@ void link_fini(struct worker *worker)
 	struct link *link = &worker->link;
 
 	ctl_client_destroy(&link->client);
+	explicit_bzero(link->identities, sizeof(link->identities));
 	map_fini(&link->by_request);
 	pool_fini(&link->pendings);
 }

@@ -4,6 +4,8 @@
  * agreed on none. */
 #include "sbc/media/media_priv.h"
 
+#include "lib/base/ensure.h"
+
 /* Suites that DTLS can agree on (RFC 5764 4.1.2, RFC 7714 14.2). */
 #define DTLS_SUITES                                                                                \
 	(1u << CTL_SRTP_AES_CM_128_HMAC_SHA1_80 | 1u << CTL_SRTP_AES_CM_128_HMAC_SHA1_32 |         \
@@ -124,8 +126,11 @@ static bool fill_dtls(const struct media *media, const struct media_leg *leg,
 	if (!security->dtls)
 		return false;
 	security->dtls_count = 1;
+	ensure(own->print);
 	*security->dtls = (struct ctl_dtls_setup){ .role = line ? own->role : CTL_DTLS_PASSIVE,
 						   .suites = dtls_suites(media, leg),
+						   .shown = octets_of(own->print->octets,
+								      own->print->bytes),
 						   .association = own->association };
 	if (line) {
 		security->dtls->hash = line->secure->hash;

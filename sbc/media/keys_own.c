@@ -99,7 +99,25 @@ static enum ctl_dtls_role role_for(const struct media_leg *leg, const struct med
 									     CTL_DTLS_ACTIVE;
 }
 
-static void settle_role(struct media *media, unsigned side, unsigned i,
+/* RFC 8842 4: another fingerprint is another association. So one that goes on keeps what it was shown,
+ * whatever certificate the relay has for new ones meanwhile. kept: NULL: a new one. */
+static struct media_print *print_keep(const struct media *media, struct arena *arena,
+				      const struct media_own *kept)
+{
+	struct media_print *print = arena_new(arena, struct media_print);
+
+	if (print && kept && kept->print) {
+		*print = *kept->print;
+	} else if (print) {
+		print->hash = media->relay->dtls_hash;
+		print->bytes = media->relay->fingerprint_bytes;
+		memcpy(print->octets, media->relay->fingerprint, sizeof(print->octets));
+	}
+	return print;
+}
+
+/* True: the association of before goes on. */
+static bool settle_role(struct media *media, unsigned side, unsigned i,
 			const struct media_line *line, bool answer, struct media_own *own)
 {
 	const struct media_line *before = media_line_in_force(media, side, i);
@@ -109,11 +127,12 @@ static void settle_role(struct media *media, unsigned side, unsigned i,
 	    association_stays(own_before, before, line)) {
 		own->role = own_before->role;
 		own->association = own_before->association;
-		return;
+		return true;
 	}
 	own->role = (uint8_t)role_for(&media->legs[side], line, answer);
 	if (own->association == 0 || (own_before && own->association == own_before->association))
 		own->association = ++media->associations;
+	return false;
 }
 
 void media_answer_differs(struct media *media, struct media_terms *terms,
@@ -136,8 +155,8 @@ void media_settle_roles(struct media *media, struct media_terms *terms)
 	for (unsigned i = 0; i < terms->said[side].count; i++)
 		if (media_line_live(media, terms, i) &&
 		    terms->said[side].lines[i].keying == MEDIA_DTLS)
-			settle_role(media, side, i, &terms->said[side].lines[i], true,
-				    &terms->own[side][i]);
+			(void)settle_role(media, side, i, &terms->said[side].lines[i], true,
+					  &terms->own[side][i]);
 }
 
 /* ---- ICE ---- */
@@ -180,8 +199,14 @@ static enum err prepare_answer(struct media *media, struct media_terms *terms, u
 			return ERR_NOMEM;
 		keys_make(media, own->keys, line->secure->suite);
 	}
-	if (line->keying == MEDIA_DTLS)
-		settle_role(media, side, i, line, false, own);
+	if (line->keying == MEDIA_DTLS) {
+		bool stays = settle_role(media, side, i, line, false, own);
+
+		own->print = print_keep(media, &terms->arenas[0],
+					stays ? own_in_force(media, side, i) : NULL);
+		if (!own->print)
+			return ERR_NOMEM;
+	}
 	if (!line->secure || line->secure->ufrag.len == 0)
 		return OK;
 	own->ufrag = credentials(media, &terms->arenas[0], kept ? kept->ufrag : NULL);
@@ -267,9 +292,14 @@ static enum err prepare_offer(struct media *media, struct media_terms *terms, un
 			if (media_uses_suite(media, leg, suite))
 				keys_make(media, own->keys, suite);
 	}
-	if (own->keying == MEDIA_DTLS)
-		own->association = kept && kept->keying == MEDIA_DTLS ? kept->association :
-									 ++media->associations;
+	if (own->keying == MEDIA_DTLS) {
+		bool stays = kept && kept->keying == MEDIA_DTLS;
+
+		own->association = stays ? kept->association : ++media->associations;
+		own->print = print_keep(media, &terms->arenas[0], stays ? kept : NULL);
+		if (!own->print)
+			return ERR_NOMEM;
+	}
 	if (leg->config.ice == CONF_ICE_OFF)
 		return OK;
 	own->ufrag = credentials(media, &terms->arenas[0], kept ? kept->ufrag : NULL);

@@ -41,14 +41,14 @@ static void write_octets(struct text *text, const uint8_t *octets, size_t len)
 	}
 }
 
-static void write_fingerprint(struct text *text, const struct media_relay *relay)
+static void write_fingerprint(struct text *text, const struct media_print *print)
 {
 	static const char *const names[] = { "", "sha-1", "sha-224", "sha-256", "sha-384", "sha-512" };
 
 	text_lit(text, "a=fingerprint:");
-	text_slice(text, slice_text(names[relay->dtls_hash]));
+	text_slice(text, slice_text(names[print->hash]));
 	text_char(text, ' ');
-	write_octets(text, relay->fingerprint, relay->fingerprint_bytes);
+	write_octets(text, print->octets, print->bytes);
 	text_lit(text, "\r\n");
 }
 
@@ -73,7 +73,7 @@ void media_write_keys(struct text *text, const struct media *media, unsigned to,
 			write_cryptos(text, media, &media->legs[to], own->keys);
 		break;
 	case MEDIA_DTLS:
-		write_fingerprint(text, media->relay);
+		write_fingerprint(text, own->print);
 		/* RFC 8842 5.2: offers leave the role open, again and again. */
 		write_setup(text, !answered                     ? SDP_SETUP_ACTPASS :
 				  own->role == CTL_DTLS_ACTIVE ? SDP_SETUP_ACTIVE :

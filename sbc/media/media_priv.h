@@ -81,6 +81,13 @@ struct media_keys {
 #define MEDIA_UFRAG_CHARS 8u     /* 40 bits; RFC 8445 5.3 asks for 24 */
 #define MEDIA_PASSWORD_CHARS 26u /* 130 bits; it asks for 128 */
 
+/* The fingerprint of the relay's certificate that a side was told of. */
+struct media_print {
+	uint8_t hash; /* enum ctl_hash */
+	uint8_t bytes;
+	uint8_t octets[64];
+};
+
 /* What we say ourselves to one side of one line beside addresses and codecs: in the answer to its
  * author, in the offer to the other one. */
 struct media_own {
@@ -90,6 +97,7 @@ struct media_own {
 	bool rtcp_mux;
 	uint8_t role;   /* enum ctl_dtls_role */
 	uint32_t association;
+	struct media_print *print; /* DTLS: what we show; else NULL */
 	struct media_keys *keys; /* SDES; else NULL */
 	const struct media_pass *pass; /* offered in place of keys of ours: the offerer's; else NULL */
 	char *ufrag;    /* NULL: no ICE; the password stands behind it */

@@ -101,13 +101,15 @@ void session_set_channel(struct sessions *sessions, struct side *side,
 		channel_destroy(sessions, side);
 		if (had_ice)
 			flows_reset(side);
-		return;
+	} else {
+		set_ice(side, security, reset);
+		handshake_set(side->channel, security->dtls_count > 0 ? security->dtls : NULL,
+			      reset, security->send_count > 0);
 	}
-	set_ice(side, security, reset);
-	handshake_set(side->channel, security->dtls_count > 0 ? security->dtls : NULL, reset,
-		      security->send_count > 0);
-	for (unsigned i = 0; i < COMPONENTS; i++)
+	for (unsigned i = 0; i < COMPONENTS; i++) {
 		handshake_start(sessions, &side->flows[i], now_ms);
+		early_answered(sessions, &side->flows[i], now_ms);
+	}
 }
 
 /* ---- the flow's two policies ---- */

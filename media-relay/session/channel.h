@@ -48,6 +48,15 @@ uint64_t channel_due_ms(const struct side *side, uint64_t now_ms);
 void channel_tick(struct sessions *sessions, struct side *side, uint64_t now_ms);
 void channel_destroy(struct sessions *sessions, struct side *side);
 
+/* ---- early.c: hellos before the answer ---- */
+
+must_use enum err early_init(struct sessions *sessions);
+/* True: the hello is held, until the side has answered or some seconds are over. */
+bool early_hold(struct sessions *sessions, const struct packet *packet);
+/* The side was told anew: what is held arrives now, if it may. */
+void early_answered(struct sessions *sessions, struct flow *flow, uint64_t now_ms);
+void early_forget(struct flow *flow);
+
 /* ---- handshake.c: DTLS ---- */
 
 /* setup: checked; NULL: none. Associations that it does not mean any more end. done: its keys were told,

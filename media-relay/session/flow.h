@@ -44,6 +44,7 @@ struct flow {
 	struct endpoint target; /* where to send now: latched, else as told; family none: nowhere */
 	struct latch latch;
 	struct srtp *srtp; /* keys; RTCP without keys of its own has RTP's */
+	struct early *early; /* hellos that came before the answer; NULL: none */
 };
 
 /* Reports in place of a peer that speaks and sends none itself. */

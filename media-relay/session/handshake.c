@@ -266,7 +266,7 @@ enum packet_verdict handshake_receive(struct sessions *sessions, struct packet *
 	struct channel_end *end;
 
 	if (!channel_has_dtls(flow->side) || flow->side->channel->setup.fingerprint.len == 0)
-		return PACKET_DROP_DTLS;
+		return early_hold(sessions, packet) ? PACKET_CONSUMED : PACKET_DROP_DTLS;
 	if (!latch_may_accept(packet))
 		return PACKET_DROP_SOURCE;
 	end = end_of(flow);

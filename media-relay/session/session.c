@@ -18,6 +18,8 @@ enum err sessions_init(struct sessions *sessions, uint32_t capacity, uint64_t no
 	if (err == OK)
 		err = pool_init(&sessions->channel_pool, sizeof(struct channel), 4 * capacity);
 	if (err == OK)
+		err = early_init(sessions);
+	if (err == OK)
 		err = srtp_engine_init(&sessions->srtp, 4 * capacity);
 	if (err == OK)
 		err = map_init(&sessions->map, 1024);
@@ -28,6 +30,8 @@ enum err sessions_init(struct sessions *sessions, uint32_t capacity, uint64_t no
 static void stream_forget(struct sessions *sessions, struct stream *stream)
 {
 	for (unsigned i = 0; i < 2; i++) {
+		for (unsigned j = 0; j < COMPONENTS; j++)
+			early_forget(&stream->sides[i].flows[j]);
 		side_forget_keys(&stream->sides[i]);
 		channel_destroy(sessions, &stream->sides[i]);
 	}
@@ -43,6 +47,7 @@ void sessions_fini(struct sessions *sessions)
 	srtp_engine_fini(&sessions->srtp);
 	dtls_engine_destroy(&sessions->dtls);
 	map_fini(&sessions->map);
+	pool_fini(&sessions->early_pool);
 	pool_fini(&sessions->channel_pool);
 	pool_fini(&sessions->stream_pool);
 	pool_fini(&sessions->session_pool);
@@ -268,6 +273,7 @@ void side_clear(struct side *side)
 	for (unsigned i = 0; i < COMPONENTS; i++) {
 		side->flows[i].local = nowhere;
 		side->flows[i].port = NULL;
+		early_forget(&side->flows[i]);
 		flow_set_remote(&side->flows[i], &nowhere, true);
 	}
 	side->watched = false;

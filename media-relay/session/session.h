@@ -43,6 +43,9 @@ struct sessions {
 	uint64_t reports_sent;
 	struct dtls_engine *dtls; /* set before a side with DTLS is told; ends with the sessions */
 	uint64_t hellos_asked;    /* for a cookie */
+	uint64_t hellos_held;     /* they came before the answer */
+	struct list early;
+	struct pool early_pool;
 	uint64_t handshakes[2][SESSION_HANDSHAKE_RESULTS]; /* ended: by enum ctl_dtls_role, result */
 	struct session_note notes[SESSION_NOTES];
 	unsigned note_count;

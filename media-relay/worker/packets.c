@@ -39,6 +39,8 @@ static void handshake_stats_init(struct worker *worker)
 		s->handshakes[role][result] = counter(worker, "sbc_dtls_handshakes_total", labels,
 						      "DTLS handshakes that ended");
 	}
+	s->hellos_held = counter(worker, "sbc_dtls_hellos_held_total", "",
+				 "DTLS hellos that came before the answer and were kept for it");
 	s->hellos_asked = counter(worker, "sbc_dtls_hellos_asked_total", "",
 				  "ClientHellos that were asked for a cookie");
 	s->reports = counter(worker, "sbc_relay_rtcp_made_total", "",
@@ -56,6 +58,7 @@ void worker_stats_copy(struct worker *worker)
 	stats_set(s->row, s->send_failed, worker->io.send_failed);
 	stats_set(s->row, s->too_long, worker->io.too_long);
 	stats_set(s->row, s->hellos_asked, sessions->hellos_asked);
+	stats_set(s->row, s->hellos_held, sessions->hellos_held);
 	stats_set(s->row, s->reports, sessions->reports_sent);
 	stats_set(s->row, s->associations, dtls_engine_live(sessions->dtls));
 	for (unsigned i = 0; i < 2 * SESSION_HANDSHAKE_RESULTS; i++)

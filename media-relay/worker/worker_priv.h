@@ -43,6 +43,7 @@ struct worker_stats {
 	stats_id dropped[PACKET_VERDICTS];
 	stats_id checks[ICE_VERDICTS];
 	stats_id hellos_asked;
+	stats_id hellos_held;
 	stats_id handshakes[2][SESSION_HANDSHAKE_RESULTS];
 	stats_id associations;
 	stats_id reports;

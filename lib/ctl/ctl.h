@@ -9,7 +9,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/pool.h"
 
-#define CTL_VERSION 8u
+#define CTL_VERSION 9u
 #define CTL_MAX_BYTES 65536u
 
 enum ctl_payload_kind { CTL_PAYLOAD_MEDIA = 0, CTL_PAYLOAD_EVENT = 1 /* RFC 4733 */ };
@@ -47,6 +47,8 @@ enum ctl_srtp_suite { /* RFC 4568, 6188, 7714 */
 enum ctl_hash { CTL_HASH_NONE, CTL_HASH_SHA1, CTL_HASH_SHA224, CTL_HASH_SHA256, CTL_HASH_SHA384,
 		CTL_HASH_SHA512 };
 enum ctl_dtls_role { CTL_DTLS_PASSIVE = 0 /* server */, CTL_DTLS_ACTIVE = 1 /* client */ };
+/* Of a stream's two flows; with rtcp-mux both travel in the first. */
+enum ctl_component { CTL_COMPONENT_RTP, CTL_COMPONENT_RTCP, CTL_COMPONENTS };
 enum ctl_codec { /* what G.113 knows, and what is common */
 	CTL_CODEC_OTHER,
 	CTL_CODEC_G711,

@@ -25,7 +25,9 @@ const char *channel_check(const struct ctl_stream_security *security)
 
 	if (security->ice_count > 1 || security->dtls_count > 1)
 		return "security: at most one ICE, and one DTLS";
-	if (security->dtls_count > 0 && security->receive_count != security->send_count)
+	if (security->dtls_count > 0 &&
+	    (security->receive_count != security->send_count ||
+	     security->receive_rtcp_count != security->send_rtcp_count))
 		return "security: the keys of a DTLS association are told both, or neither";
 	if (security->ice_count > 0)
 		wrong = ice_setup_check(&security->ice[0]);
@@ -90,6 +92,13 @@ static void set_ice(struct side *side, const struct ctl_stream_security *securit
 	}
 }
 
+/* Bits: 1 << enum component. */
+static unsigned told_done(const struct ctl_stream_security *security)
+{
+	return (security->send_count > 0 ? 1u << COMPONENT_RTP : 0) |
+	       (security->send_rtcp_count > 0 ? 1u << COMPONENT_RTCP : 0);
+}
+
 void session_set_channel(struct sessions *sessions, struct side *side,
 			 const struct ctl_stream_set *set, uint64_t now_ms)
 {
@@ -104,7 +113,7 @@ void session_set_channel(struct sessions *sessions, struct side *side,
 	} else {
 		set_ice(side, security, reset);
 		handshake_set(side->channel, security->dtls_count > 0 ? security->dtls : NULL,
-			      reset, security->send_count > 0);
+			      reset, told_done(security));
 	}
 	for (unsigned i = 0; i < COMPONENTS; i++) {
 		handshake_start(sessions, &side->flows[i], now_ms);
@@ -144,8 +153,7 @@ static void on_path(struct sessions *sessions, struct packet *packet, const stru
 	struct flow *flow = packet->flow;
 
 	if (reply->connected && flow->component == COMPONENT_RTP)
-		session_note(sessions, flow->side, CTL_MEDIA_ICE_CONNECTED, 0, &packet->source,
-			     NULL);
+		session_note(sessions, flow, CTL_MEDIA_ICE_CONNECTED, 0, &packet->source, NULL);
 	if (reply->selected) {
 		channel_aim(flow);
 		handshake_start(sessions, flow, packet->now_ms);
@@ -220,7 +228,7 @@ void channel_tick(struct sessions *sessions, struct side *side, uint64_t now_ms)
 		if (consent_due_ms(side, i) > now_ms)
 			continue;
 		if (i == COMPONENT_RTP)
-			session_note(sessions, side, CTL_MEDIA_ICE_LOST, 0, &flow->target, NULL);
+			session_note(sessions, flow, CTL_MEDIA_ICE_LOST, 0, &flow->target, NULL);
 		ice_consent_end(&side->channel->ice, i);
 		channel_aim(flow);
 	}

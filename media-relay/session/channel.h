@@ -59,10 +59,10 @@ void early_forget(struct flow *flow);
 
 /* ---- handshake.c: DTLS ---- */
 
-/* setup: checked; NULL: none. Associations that it does not mean any more end. done: its keys were told,
- * from a former relay: as client, no handshake is begun. */
+/* setup: checked; NULL: none. Associations that it does not mean any more end. done: bits, 1 << enum
+ * component, whose keys were told, from a former relay: as client, no handshake is begun there. */
 void handshake_set(struct channel *channel, const struct ctl_dtls_setup *setup, bool reset,
-		   bool done);
+		   unsigned done);
 void handshake_clear(struct channel *channel);
 /* Sends our ClientHello where that is our part and the way is known. */
 void handshake_start(struct sessions *sessions, struct flow *flow, uint64_t now_ms);

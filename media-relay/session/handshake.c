@@ -44,7 +44,7 @@ static bool is_another(const struct channel *channel, const struct ctl_dtls_setu
 }
 
 void handshake_set(struct channel *channel, const struct ctl_dtls_setup *setup, bool reset,
-		   bool done)
+		   unsigned done)
 {
 	bool fresh = !channel->has_dtls;
 
@@ -63,8 +63,8 @@ void handshake_set(struct channel *channel, const struct ctl_dtls_setup *setup, 
 	channel->setup.shown = slice_of((const char *)channel->shown, setup->shown.len);
 	if (setup->shown.len > 0)
 		memcpy(channel->shown, setup->shown.p, setup->shown.len);
-	for (unsigned i = 0; fresh && done && i < COMPONENTS; i++)
-		channel->ends[i].attempts = 1;
+	for (unsigned i = 0; fresh && i < COMPONENTS; i++)
+		channel->ends[i].attempts = done >> i & 1;
 }
 
 /* ---- a turn of OpenSSL ---- */
@@ -97,7 +97,7 @@ static void failed(struct sessions *sessions, struct flow *flow, enum ctl_securi
 	if (end->failure_told)
 		return;
 	end->failure_told = true;
-	session_note(sessions, flow->side, CTL_MEDIA_SECURITY_FAILED, failure, &end->peer, NULL);
+	session_note(sessions, flow, CTL_MEDIA_SECURITY_FAILED, failure, &end->peer, NULL);
 }
 
 static struct ctl_srtp_crypto crypto_of(const struct dtls_keys *keys, const unsigned char *key)
@@ -118,8 +118,8 @@ static void secured(struct sessions *sessions, struct flow *flow, uint64_t now_m
 	receive = crypto_of(&keys, keys.receive);
 	send = crypto_of(&keys, keys.send);
 	err = flow_set_keys(sessions, flow, &receive, &send, now_ms);
-	if (err == OK && flow->component == COMPONENT_RTP)
-		session_note(sessions, flow->side, CTL_MEDIA_SECURED,
+	if (err == OK)
+		session_note(sessions, flow, CTL_MEDIA_SECURED,
 			     flow->side->channel->setup.association, &end->peer, &keys);
 	explicit_bzero(&keys, sizeof(keys));
 	if (err != OK) {

@@ -78,6 +78,11 @@ static bool raw_counts(struct flow *flow, const struct packet *packet)
 			       LATCH_PACKETS);
 }
 
+const struct endpoint *latch_source(const struct flow *flow)
+{
+	return flow->latch.locked ? &flow->latch.source : NULL;
+}
+
 bool latch_may_accept(const struct packet *packet)
 {
 	const struct flow *flow = packet->flow;

@@ -6,20 +6,23 @@
 #include "lib/base/ensure.h"
 
 /* When there is no room the oldest stays: the newest is told by the figures, too. */
-void session_note(struct sessions *sessions, const struct side *side,
+void session_note(struct sessions *sessions, const struct flow *flow,
 		  enum ctl_media_event_kind kind, uint32_t value, const struct endpoint *source,
 		  const struct dtls_keys *keys)
 {
 	struct session_note *note = &sessions->notes[sessions->note_count];
+	const struct side *side = flow->side;
 
 	if (sessions->note_count == array_size(sessions->notes))
 		return;
 	*note = (struct session_note){ .session = side->stream->session->handle,
 				       .stream = side->stream->number,
 				       .side = side->number,
+				       .component = flow->component,
 				       .kind = kind,
-				       .value = value,
-				       .source = *source };
+				       .value = value };
+	if (source)
+		note->source = *source;
 	if (keys)
 		note->keys = *keys;
 	sessions->note_count++;
@@ -35,6 +38,7 @@ static bool note_resolve(struct sessions *sessions, const struct session_note *n
 		return false;
 	*ret = (struct session_event){ .session = session,
 				       .side = &stream->sides[note->side],
+				       .component = note->component,
 				       .kind = note->kind,
 				       .value = note->value,
 				       .keys = note->keys,

@@ -102,7 +102,7 @@ void session_flow_take(struct sessions *sessions, struct flow *flow,
 	if (news->last_packet_ms > side->last_packet_ms) {
 		side->last_packet_ms = news->last_packet_ms;
 		if (side->told || side->told_one_way)
-			session_note(sessions, side, CTL_MEDIA_RESUMED, 0, &flow->latch.source,
+			session_note(sessions, flow, CTL_MEDIA_RESUMED, 0, latch_source(flow),
 				     NULL);
 		side->told = false;
 		side->told_one_way = false;

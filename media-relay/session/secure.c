@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The keys of a side: told by control (SDES) for both components at once, or set by DTLS for each.
+ * The keys of a side: told by control (SDES) for both components at once, or set by DTLS for each; what
+ * DTLS gave a former relay is told for each, too.
  * Always true: a side that was told to be secured lets nothing plain in or out, whatever fails. */
 #include "media-relay/session/session_priv.h"
 
@@ -21,14 +22,21 @@ const char *secure_check(const struct ctl_stream_security *security)
 
 	if (security->receive_count > SRTP_RECEIVE_KEYS || security->send_count > 1)
 		return "security: two keys to receive with, one to send with";
+	if (security->receive_rtcp_count > security->dtls_count ||
+	    security->send_rtcp_count > security->dtls_count)
+		return "security: RTCP has keys of its own from DTLS alone, one each way";
 	wrong = cryptos_check(security->receive, security->receive_count);
-	return wrong ? wrong : cryptos_check(security->send, security->send_count);
+	if (!wrong)
+		wrong = cryptos_check(security->send, security->send_count);
+	if (!wrong)
+		wrong = cryptos_check(security->receive_rtcp, security->receive_rtcp_count);
+	return wrong ? wrong : cryptos_check(security->send_rtcp, security->send_rtcp_count);
 }
 
 struct srtp *flow_srtp(const struct flow *flow)
 {
 	/* Each DTLS association gives keys to its own component (RFC 5764 3). */
-	if (flow->srtp || channel_has_dtls(flow->side))
+	if (flow->component == COMPONENT_RTP || channel_has_dtls(flow->side))
 		return flow->srtp;
 	return flow->side->flows[COMPONENT_RTP].srtp;
 }
@@ -51,46 +59,76 @@ static bool tells_dtls(const struct ctl_stream_set *set)
 	return set->security_count > 0 && set->security->dtls_count > 0;
 }
 
-static bool tells_keys(const struct ctl_stream_set *set)
+struct told_keys {
+	const struct ctl_srtp_crypto *receive;
+	uint32_t receive_count;
+	const struct ctl_srtp_crypto *send; /* NULL: none */
+};
+
+static struct told_keys keys_told(const struct ctl_stream_set *set, unsigned component)
 {
-	return set->security_count > 0 &&
-	       (set->security->receive_count > 0 || set->security->send_count > 0);
+	const struct ctl_stream_security *told = set->security;
+
+	if (set->security_count == 0)
+		return (struct told_keys){ .receive = NULL };
+	if (component == COMPONENT_RTCP)
+		return (struct told_keys){ told->receive_rtcp, told->receive_rtcp_count,
+					   told->send_rtcp_count > 0 ? told->send_rtcp : NULL };
+	return (struct told_keys){ told->receive, told->receive_count,
+				   told->send_count > 0 ? told->send : NULL };
+}
+
+static bool tells_keys(const struct ctl_stream_set *set, unsigned component)
+{
+	struct told_keys told = keys_told(set, component);
+
+	return told.receive_count > 0 || told.send;
 }
 
 enum err session_prepare(struct sessions *sessions, struct side *side,
 			 const struct ctl_stream_set *set)
 {
-	return tells_keys(set) ? flow_prepare(sessions, &side->flows[COMPONENT_RTP]) : OK;
+	enum err err = OK;
+
+	for (unsigned i = 0; i < COMPONENTS && err == OK; i++)
+		if (tells_keys(set, i))
+			err = flow_prepare(sessions, &side->flows[i]);
+	return err;
 }
 
 /* One direction may come before the other. */
-static enum err set_keys(struct srtp *srtp, const struct ctl_stream_security *security,
-			 uint64_t now_ms)
+static enum err set_keys(struct srtp *srtp, const struct told_keys *told, uint64_t now_ms)
 {
-	enum err receive = srtp_set_receive(srtp, security->receive, security->receive_count, now_ms);
-	enum err send = srtp_set_send(srtp, security->send_count > 0 ? security->send : NULL);
+	enum err receive = srtp_set_receive(srtp, told->receive, told->receive_count, now_ms);
+	enum err send = srtp_set_send(srtp, told->send);
 
 	return receive != OK ? receive : send;
 }
 
-enum err session_secure(struct side *side, const struct ctl_stream_set *set, uint64_t now_ms)
+static enum err flow_secure(struct flow *flow, const struct ctl_stream_set *set, uint64_t now_ms)
 {
-	struct flow *rtp = &side->flows[COMPONENT_RTP];
-	enum err err;
+	struct told_keys told = keys_told(set, flow->component);
 
-	side->pass = (set->flags & CTL_STREAM_PASS_CRYPTO) != 0;
-	side->secured = side->pass || tells_keys(set) || tells_dtls(set);
-	if (tells_dtls(set) && channel_has_dtls(side) && !(set->flags & CTL_STREAM_RESET))
-		return OK; /* the keys of its associations, until there are others */
-	if (!tells_keys(set)) {
-		side_forget_keys(side);
+	if (!tells_keys(set, flow->component)) {
+		srtp_destroy(&flow->srtp);
 		return OK;
 	}
-	srtp_destroy(&side->flows[COMPONENT_RTCP].srtp);
-	ensure(rtp->srtp);
-	err = set_keys(rtp->srtp, set->security, now_ms);
+	ensure(flow->srtp);
+	return set_keys(flow->srtp, &told, now_ms);
+}
+
+enum err session_secure(struct side *side, const struct ctl_stream_set *set, uint64_t now_ms)
+{
+	enum err err = OK;
+
+	side->pass = (set->flags & CTL_STREAM_PASS_CRYPTO) != 0;
+	side->secured = side->pass || tells_keys(set, COMPONENT_RTP) || tells_dtls(set);
+	if (tells_dtls(set) && channel_has_dtls(side) && !(set->flags & CTL_STREAM_RESET))
+		return OK; /* the keys of its associations, until there are others */
+	for (unsigned i = 0; i < COMPONENTS && err == OK; i++)
+		err = flow_secure(&side->flows[i], set, now_ms);
 	if (err != OK)
-		srtp_destroy(&rtp->srtp);
+		side_forget_keys(side);
 	return err;
 }
 

@@ -23,6 +23,7 @@ struct session_note {
 	struct handle session;
 	uint8_t stream;
 	uint8_t side;
+	enum component component;
 	enum ctl_media_event_kind kind;
 	uint32_t value;
 	struct endpoint source;
@@ -93,8 +94,8 @@ void session_set_channel(struct sessions *sessions, struct side *side,
 /* Memory for the keys that a checked message tells, while nothing is changed yet. ERR_EXHAUSTED. */
 must_use enum err session_prepare(struct sessions *sessions, struct side *side,
 				  const struct ctl_stream_set *set);
-/* After session_prepare: puts them in force. A message without keys makes the side plain. On an error
- * (ERR_NOMEM) the side is secured without a key: nothing passes. */
+/* After session_prepare: puts them in force, RTCP's own as well. A message without keys makes the side
+ * plain. On an error (ERR_NOMEM) the side is secured without a key: nothing passes. */
 must_use enum err session_secure(struct side *side, const struct ctl_stream_set *set,
 				 uint64_t now_ms);
 /* Keys of one component, from DTLS; those of RTP are good for RTCP that has none of its own. The side
@@ -115,7 +116,7 @@ void session_destroy(struct sessions *sessions, struct session *session);
 /* ---- over a restart of the relay ---- */
 
 void side_remember(const struct side *side, struct side_memory *ret);
-/* False: it has no keys that control told. */
+/* False: it has no keys. */
 bool side_remember_states(const struct side *side, struct side_states *ret);
 /* Just after a side_set that gave it these ports again. Who was learned is heard at once and nobody
  * else is, unless another address is told now; figures go on from where they were. */
@@ -126,8 +127,9 @@ void side_recall(struct side *side, const struct side_memory *memory, uint64_t n
 struct session_event {
 	struct session *session;
 	struct side *side; /* NULL: the session ended for want of an owner; the caller destroys it */
+	enum component component; /* of what DTLS did */
 	enum ctl_media_event_kind kind;
-	uint32_t value; /* of CTL_MEDIA_SECURITY_FAILED; of CTL_MEDIA_SECURED: the association */
+	uint32_t value; /* as in the message */
 	struct endpoint source;
 	struct dtls_keys keys; /* of CTL_MEDIA_SECURED; the caller wipes them */
 };
@@ -188,6 +190,5 @@ const char *packet_verdict_name(enum packet_verdict verdict);
 /* now_ms and now_unix_ms: the same moment on both clocks. */
 void side_stats(const struct side *side, uint64_t now_ms, uint64_t now_unix_ms,
 		struct ctl_stream_stats *ret);
-/* What a relay that is started again must know of the side's keys, in the arena. Left empty when there
- * are none, or the arena is full. */
+/* Of its keys for RTP, what a relay started again must know. In the arena; empty: none, or no room. */
 void side_states(const struct side *side, struct arena *arena, struct ctl_stream_stats *ret);

@@ -13,8 +13,12 @@ void latch_reset(struct flow *flow);
 /* From now on this source alone is heard, and sent to. */
 void latch_lock(struct flow *flow, const struct endpoint *source);
 
-/* Remembers something to tell; sessions_pop gives it out. keys: NULL: none. */
-void session_note(struct sessions *sessions, const struct side *side,
+/* Who was learned; NULL: nobody yet. */
+const struct endpoint *latch_source(const struct flow *flow);
+
+/* Remembers something to tell of the flow (of RTP's: of the side); sessions_pop gives it out. source,
+ * keys: NULL: none. */
+void session_note(struct sessions *sessions, const struct flow *flow,
 		  enum ctl_media_event_kind kind, uint32_t value, const struct endpoint *source,
 		  const struct dtls_keys *keys);
 bool session_note_pop(struct sessions *sessions, struct session_event *ret);

@@ -132,6 +132,7 @@ static void tell_owner(struct worker *worker, const struct session_event *event)
 				 .stream = event->side->stream->number,
 				 .side = event->side->number,
 				 .kind = (uint8_t)event->kind,
+				 .component = (uint8_t)event->component,
 				 .source = event->source,
 				 .value = event->value,
 				 .keys = keys,
@@ -270,6 +271,7 @@ static void log_event(struct worker *worker, const struct session_event *event)
 
 	log_write(worker->options.log, LOG_LEVEL_INFO, table[event->kind].event,
 		  LOG_U("session", event->session->id), LOG_U("side", event->side->number),
+		  LOG_U("component", event->component),
 		  LOG_T("why", table[event->kind].why), LOG_U("value", event->value));
 }
 

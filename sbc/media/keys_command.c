@@ -59,9 +59,27 @@ static bool fill_sdes(const struct media_own *own, const struct media_line *line
 
 static bool keys_fit(const struct ctl_media_event *event)
 {
-	return event->keys_count == 2 && event->keys[0].key.len > 0 &&
+	return event->component < CTL_COMPONENTS && event->keys_count == 2 &&
+	       event->keys[0].key.len > 0 &&
 	       event->keys[0].key.len <= CTL_SRTP_KEY_MAX &&
 	       event->keys[0].key.len == event->keys[1].key.len;
+}
+
+/* This component's, made when there is none. NULL: no memory. */
+static struct media_association *association_of(struct media *media,
+						const struct ctl_media_event *event)
+{
+	struct media_association **at = &media->streams[event->stream]->associations[event->side];
+
+	while (*at && (*at)->component != event->component)
+		at = &(*at)->next;
+	if (*at)
+		return *at;
+	media->arena->wipe = true;
+	*at = arena_new(media->arena, struct media_association);
+	if (*at)
+		(*at)->component = event->component;
+	return *at;
 }
 
 void media_secured(struct media *media, const struct ctl_media_event *event)
@@ -72,11 +90,7 @@ void media_secured(struct media *media, const struct ctl_media_event *event)
 
 	if (!stream || event->side > 1 || !keys_fit(event))
 		return;
-	if (!stream->associations[event->side]) {
-		media->arena->wipe = true;
-		stream->associations[event->side] = arena_new(media->arena, struct media_association);
-	}
-	association = stream->associations[event->side];
+	association = association_of(media, event);
 	if (!association)
 		return; /* only a relay's restart will be heard */
 	association->number = event->value;
@@ -99,10 +113,31 @@ static bool add_association(const struct media_association *association,
 	keys[1] = (struct ctl_srtp_crypto){ .suite = association->suite,
 					    .key = octets_of(association->send,
 							     association->key_bytes) };
-	security->receive = &keys[0];
-	security->receive_count = 1;
-	security->send = &keys[1];
-	security->send_count = 1;
+	if (association->component == CTL_COMPONENT_RTCP) {
+		security->receive_rtcp = &keys[0];
+		security->send_rtcp = &keys[1];
+		security->receive_rtcp_count = security->send_rtcp_count = 1;
+	} else {
+		security->receive = &keys[0];
+		security->send = &keys[1];
+		security->receive_count = security->send_count = 1;
+	}
+	return true;
+}
+
+/* Those that are in force; with rtcp-mux RTCP has none of its own. */
+static bool add_associations(const struct media_stream *stream, const struct media_own *own,
+			     const struct ctl_stream_set *set,
+			     struct ctl_stream_security *security, struct arena *turn)
+{
+	const struct media_association *it = stream ? stream->associations[set->side] : NULL;
+	bool mux = (set->flags & CTL_STREAM_RTCP_MUX) != 0;
+
+	for (; it; it = it->next)
+		if (it->number == own->association &&
+		    !(mux && it->component == CTL_COMPONENT_RTCP) &&
+		    !add_association(it, security, turn))
+			return false;
 	return true;
 }
 
@@ -187,7 +222,6 @@ bool media_fill_security(const struct media *media, const struct media_terms *te
 	const struct media_line *line = said->given && i < said->count ? &said->lines[i] : NULL;
 	bool restores = set->want_port != 0; /* the relay was started again */
 	struct ctl_stream_security security = { 0 };
-	const struct media_association *association;
 	const struct media_own *own;
 	bool sdes, dtls, ice;
 
@@ -203,9 +237,7 @@ bool media_fill_security(const struct media *media, const struct media_terms *te
 		set->flags |= CTL_STREAM_RTCP_MUX;
 	if (!sdes && !dtls && !ice)
 		return true;
-	association = media->streams[i] ? media->streams[i]->associations[set->side] : NULL;
-	if (dtls && restores && association && association->number == own->association &&
-	    !add_association(association, &security, turn))
+	if (dtls && restores && !add_associations(media->streams[i], own, set, &security, turn))
 		return false;
 	if ((sdes && !fill_sdes(own, line, &security, turn)) ||
 	    (dtls && !fill_dtls(media, &media->legs[set->side], own,

@@ -153,9 +153,11 @@ struct media_terms {
 };
 
 /* The keys that came of a DTLS association, as the relay told them: it wants them back after it was
- * started again. */
+ * started again. A side has one, and without rtcp-mux another one for RTCP. */
 struct media_association {
-	uint32_t number; /* 0: none */
+	struct media_association *next; /* of the other component; NULL: none yet */
+	uint32_t number;
+	uint8_t component; /* enum ctl_component */
 	uint8_t suite;   /* enum ctl_srtp_suite */
 	uint8_t key_bytes;
 	uint8_t receive[CTL_SRTP_KEY_MAX]; /* seen from the relay */
@@ -167,7 +169,7 @@ struct media_stream {
 	struct endpoint local[2];
 	struct ip_addr shown[2]; /* in SDP: the local address, or what is advertised instead */
 	uint16_t rtcp_port[2];
-	struct media_association *associations[2]; /* NULL: no handshake ended yet */
+	struct media_association *associations[2]; /* the first; NULL: no handshake ended yet */
 	bool asked; /* named to the relay, ports known or not yet */
 	bool ended; /* no terms have it any more; the next command removes it */
 	uint16_t meanings[MEDIA_DYNAMIC_COUNT]; /* of dynamic payload types; 0: not used yet */

@@ -102,6 +102,7 @@ struct told {
 	bool wrong;
 	bool apart; /* no rtcp-mux */
 	const struct dtls_keys *keys; /* of a former relay's association */
+	const struct dtls_keys *keys_rtcp;
 };
 
 static inline void crypto_of(const struct dtls_keys *keys, struct ctl_srtp_crypto ret[2])
@@ -121,7 +122,7 @@ static inline void tell_dtls(struct fixture *f, const struct told *told)
 				       .hash = CTL_HASH_SHA256,
 				       .fingerprint = told->unknown ? SLICE_NONE : fingerprint,
 				       .association = told->association };
-	struct ctl_srtp_crypto keys[2];
+	struct ctl_srtp_crypto keys[2], keys_rtcp[2];
 	struct ctl_stream_security security = { .dtls = &dtls, .dtls_count = 1 };
 
 	if (told->keys) {
@@ -129,6 +130,12 @@ static inline void tell_dtls(struct fixture *f, const struct told *told)
 		security.receive = &keys[0];
 		security.send = &keys[1];
 		security.receive_count = security.send_count = 1;
+	}
+	if (told->keys_rtcp) {
+		crypto_of(told->keys_rtcp, keys_rtcp);
+		security.receive_rtcp = &keys_rtcp[0];
+		security.send_rtcp = &keys_rtcp[1];
+		security.receive_rtcp_count = security.send_rtcp_count = 1;
 	}
 	tell(f, 0, (struct ctl_stream_set){ .flags = told->flags |
 						     (told->apart ? 0 : CTL_STREAM_RTCP_MUX),
@@ -268,6 +275,7 @@ static inline void assert_event(struct fixture *f, enum ctl_media_event_kind kin
 
 	assert_true(sessions_pop(&f->sessions, f->now_ms, &event));
 	assert_int_equal(event.kind, kind);
+	assert_int_equal(event.component, f->component);
 	assert_int_equal(event.value, value);
 	assert_true(endpoint_eq(&event.source, &want));
 	assert_int_equal(event.keys.suite != CTL_SRTP_NONE, kind == CTL_MEDIA_SECURED);

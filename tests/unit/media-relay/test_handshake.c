@@ -254,6 +254,40 @@ static void keys_of_a_former_relay(void **state)
 	}
 }
 
+/* Without rtcp-mux RTCP has an association of its own. After a restart the keys of both go on, and where
+ * none came of it yet, hands are shaken. */
+static void rtcp_shakes_hands_by_itself(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned role = 0; role < 2; role++) {
+		struct told told = { .remote = PEER, .role = (enum ctl_dtls_role)role, .apart = true };
+		struct dtls_keys keys[COMPONENTS];
+
+		tell_dtls(f, &told);
+		for (unsigned i = 0; i < COMPONENTS; i++) {
+			turn_to(f, (enum component)i);
+			peer_begins(f, role == CTL_DTLS_ACTIVE ? CTL_DTLS_PASSIVE : CTL_DTLS_ACTIVE);
+			relay_to_peer(f);
+			shake(f, i == COMPONENT_RTP ? PEER : PEER_RTCP);
+			assert_event(f, CTL_MEDIA_SECURED, 0, i == COMPONENT_RTP ? PEER : PEER_RTCP);
+			keys[i] = f->keys;
+		}
+		assert_memory_not_equal(keys[0].send, keys[1].send, keys[0].len);
+		for (unsigned known = 0; known < 2; known++) {
+			tell(f, 0, (struct ctl_stream_set){ .remote_rtp = at(PEER) }); /* forgets all */
+			told.keys = &keys[COMPONENT_RTP];
+			told.keys_rtcp = known ? &keys[COMPONENT_RTCP] : NULL;
+			tell_dtls(f, &told);
+			assert_int_equal(f->from_other.count, 0);
+			assert_int_equal(f->from_relay.count, role == CTL_DTLS_ACTIVE && !known);
+			f->from_relay.count = 0;
+		}
+		tell(f, 0, (struct ctl_stream_set){ .remote_rtp = at(PEER) });
+		turn_to(f, COMPONENT_RTP);
+	}
+}
+
 /* ---- as client ---- */
 
 static void calls_when_the_way_is_known(void **state)
@@ -312,6 +346,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(timeout_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(told_again_and_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_of_a_former_relay, setup, teardown),
+		cmocka_unit_test_setup_teardown(rtcp_shakes_hands_by_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(calls_when_the_way_is_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(calls_again, setup, teardown),
 	};

@@ -11,7 +11,9 @@
 #define START_MS 1000000u
 #define A "192.0.2.1:4000"
 #define A_MOVED "192.0.2.1:4444"
+#define A_RTCP "192.0.2.1:4001"
 #define B "198.51.100.1:5000"
+#define B_RTCP "198.51.100.1:5001"
 #define THIEF "203.0.113.9:4000"
 #define KEYS 4u
 
@@ -379,25 +381,65 @@ static void back_to_plain(void **state)
 	assert_int_equal(stats.suite, CTL_SRTP_NONE);
 }
 
+/* Side 0 of a relay that was started again: RTP's association gave keys[0] and [1], RTCP's the others. */
+static void tell_associations(struct fixture *f)
+{
+	static const char print[DTLS_FINGERPRINT_BYTES];
+	struct ctl_dtls_setup dtls = { .hash = CTL_HASH_SHA256,
+				       .fingerprint = slice_of(print, sizeof(print)) };
+	struct side_ports ports = { .port = { &f->port, &f->port } };
+	struct side *side = &f->stream->sides[0];
+	struct ctl_srtp_crypto keys[KEYS];
+	struct ctl_stream_security security = { &keys[0], 1, &keys[1], 1, &keys[2], 1, &keys[3], 1,
+						.dtls = &dtls, .dtls_count = 1 };
+	struct ctl_stream_set set = { .security = &security, .security_count = 1,
+				      .direction = CTL_RECEIVE | CTL_TRANSMIT,
+				      .remote_rtp = at(A), .remote_rtcp = at(A_RTCP) };
+	struct ctl_session_set message = { .streams = &set, .streams_count = 1 };
+
+	for (unsigned i = 0; i < KEYS; i++)
+		keys[i] = crypto(f, i, CTL_SRTP_AEAD_AES_128_GCM);
+	assert_null(session_check(&message));
+	assert_int_equal(session_prepare_channel(&f->sessions, side, &set), OK);
+	assert_int_equal(session_prepare(&f->sessions, side, &set), OK);
+	side_set(side, &set, &ports, f->now_ms);
+	assert_int_equal(session_secure(side, &set, f->now_ms), OK);
+	session_set_channel(&f->sessions, side, &set, f->now_ms);
+}
+
+/* What side 0's phone says and hears with from now on. */
+static void phone_turns_to(struct fixture *f, unsigned key)
+{
+	struct ctl_srtp_crypto sends = crypto(f, key, CTL_SRTP_AEAD_AES_128_GCM);
+	struct ctl_srtp_crypto hears = crypto(f, key + 1, CTL_SRTP_AEAD_AES_128_GCM);
+
+	assert_int_equal(srtp_set_send(f->phones[0], &sends), OK);
+	assert_int_equal(srtp_set_receive(f->phones[0], &hears, 1, f->now_ms), OK);
+}
+
 /* RTP and RTCP by handshakes of their own (RFC 5764 without multiplexing). */
 static void keys_for_each_component(void **state)
 {
 	struct fixture *f = *state;
-	struct flow *flows = f->stream->sides[0].flows;
-	struct ctl_srtp_crypto keys[4];
 
-	for (unsigned i = 0; i < KEYS; i++)
-		keys[i] = crypto(f, i, CTL_SRTP_AEAD_AES_128_GCM);
-	tell(f, 0, CTL_SRTP_AEAD_AES_128_GCM, 0, (struct ctl_stream_set){ 0 });
+	tell_associations(f);
 	tell(f, 1, CTL_SRTP_NONE, 0, (struct ctl_stream_set){ 0 });
-	assert_int_equal(flow_set_keys(&f->sessions, &flows[1], &keys[2], &keys[3], f->now_ms), OK);
-	assert_int_equal(srtp_set_send(f->phones[1], &keys[2]), OK);
+	phone_turns_to(f, 0);
 	assert_int_equal(says(f, 0, A, 1), PACKET_FORWARD);
-	assert_int_equal(arrives(f, 0, COMPONENT_RTCP, "192.0.2.1:4001",
-				 sealed(f, 0, true, report(f))), PACKET_DROP_AUTH);
-	assert_int_equal(srtp_set_send(f->phones[0], &keys[2]), OK);
-	assert_int_equal(arrives(f, 0, COMPONENT_RTCP, "192.0.2.1:4001",
-				 sealed(f, 0, true, report(f))), PACKET_FORWARD);
+	assert_int_equal(arrives(f, 0, COMPONENT_RTCP, A_RTCP, sealed(f, 0, true, report(f))),
+			 PACKET_DROP_AUTH);
+	phone_turns_to(f, 2);
+	assert_int_equal(arrives(f, 0, COMPONENT_RTCP, A_RTCP, sealed(f, 0, true, report(f))),
+			 PACKET_FORWARD);
+	assert_int_equal(arrives(f, 1, COMPONENT_RTCP, B_RTCP, report(f)), PACKET_FORWARD);
+	assert_understood(f, 0, true, 0);
+	assert_int_equal(says(f, 0, A, 2), PACKET_DROP_AUTH);
+	/* SDES has the same for both. */
+	tell(f, 0, CTL_SRTP_AEAD_AES_128_GCM, 0, (struct ctl_stream_set){ 0 });
+	session_set_channel(&f->sessions, &f->stream->sides[0], &(struct ctl_stream_set){ 0 }, 1);
+	assert_int_equal(arrives(f, 0, COMPONENT_RTCP, A_RTCP, sealed(f, 0, true, report(f))),
+			 PACKET_FORWARD);
+	assert_null(f->stream->sides[0].flows[COMPONENT_RTCP].srtp);
 }
 
 static void what_is_refused(void **state)
@@ -405,6 +447,7 @@ static void what_is_refused(void **state)
 	struct fixture *f = *state;
 	struct ctl_srtp_crypto three[3] = { crypto(f, 0, 1), crypto(f, 1, 1), crypto(f, 2, 1) };
 	struct ctl_stream_security security = { .receive = three, .receive_count = 3 };
+	struct ctl_dtls_setup dtls = { .hash = CTL_HASH_NONE };
 	struct ctl_stream_set stream = { .security = &security, .security_count = 1 };
 	struct ctl_session_set set = { .streams = &stream, .streams_count = 1 };
 
@@ -417,6 +460,21 @@ static void what_is_refused(void **state)
 	assert_non_null(session_check(&set));
 	security.send_count = 1;
 	assert_null(session_check(&set));
+	security.receive_rtcp = security.send_rtcp = three;
+	security.receive_rtcp_count = security.send_rtcp_count = 1;
+	assert_non_null(session_check(&set)); /* without DTLS */
+	security = (struct ctl_stream_security){ .dtls = &dtls, .dtls_count = 1,
+						 .receive_rtcp = three, .send_rtcp = three };
+	security.receive_rtcp_count = security.send_rtcp_count = 1;
+	assert_null(session_check(&set));
+	security.receive_rtcp_count = 0;
+	assert_non_null(session_check(&set));
+	security.receive_rtcp_count = security.send_rtcp_count = 2;
+	assert_non_null(session_check(&set));
+	security.receive_rtcp_count = security.send_rtcp_count = 1;
+	security.receive_rtcp = &three[1]; /* too short */
+	assert_non_null(session_check(&set));
+	security.receive_rtcp = three;
 	stream.security_count = 2;
 	assert_non_null(session_check(&set));
 }

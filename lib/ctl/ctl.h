@@ -9,7 +9,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/pool.h"
 
-#define CTL_VERSION 9u
+#define CTL_VERSION 10u
 #define CTL_MAX_BYTES 65536u
 
 enum ctl_payload_kind { CTL_PAYLOAD_MEDIA = 0, CTL_PAYLOAD_EVENT = 1 /* RFC 4733 */ };
@@ -23,6 +23,7 @@ enum ctl_media_event_kind {
 	CTL_MEDIA_ICE_LOST = 7,        /* consent expired (RFC 7675) */
 	CTL_MEDIA_ONE_WAY = 8,         /* this side is silent while the other one speaks */
 	CTL_MEDIA_RESUMED = 9,         /* after a silence that was told */
+	CTL_MEDIA_DIGIT = 10,          /* an RFC 4733 event ended: CTL_DIGIT_VALUE */
 	CTL_MEDIA_HOLD_TIMEOUT = 11,   /* silence for hold_timeout_ms on hold */
 };
 enum ctl_security_failure {
@@ -93,6 +94,9 @@ enum ctl_call_state {
 #define CTL_SRTP_UNAUTHENTICATED_RTP 4u
 /* relay_payload.out */
 #define CTL_PAYLOAD_OUT 0x80u
+#define CTL_PAYLOAD_TELL 1u /* an event: told (CTL_MEDIA_DIGIT) and not forwarded */
+/* media_event.value of a digit: its number in RFC 4733 and its length, at most 65,535 ms */
+#define CTL_DIGIT_VALUE(event, ms) ((uint32_t)(event) << 16 | (ms))
 /* stream_set.direction, seen from the relay */
 #define CTL_RECEIVE 1u
 #define CTL_TRANSMIT 2u

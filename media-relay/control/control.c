@@ -122,6 +122,8 @@ static void on_message(void *owner, struct ctl_peer *peer, const struct ctl_mess
 		request_session_query(control, connection, message);
 	else if (message->type == CTL_session_record)
 		request_session_record(control, connection, message);
+	else if (message->type == CTL_digit_send)
+		request_digit_send(control, connection, message);
 	else if (message->type == CTL_session_sync)
 		owner_sync(control, connection->owner, message->request, &message->session_sync);
 	else

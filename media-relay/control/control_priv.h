@@ -107,6 +107,8 @@ struct entry *entry_create(struct control *control, struct owner *owner, uint64_
 void entry_destroy(struct control *control, struct entry *entry);
 
 /* ---- requests.c ---- */
+void request_digit_send(struct control *control, struct connection *connection,
+			const struct ctl_message *message);
 void request_session_record(struct control *control, struct connection *connection,
 			    const struct ctl_message *message);
 /* To every worker, whose answers become one. connection: NULL: nobody is answered. */

@@ -132,6 +132,19 @@ void request_session_close(struct control *control, struct connection *connectio
 	post_to_entry(control, connection, entry, message);
 }
 
+void request_digit_send(struct control *control, struct connection *connection,
+			const struct ctl_message *message)
+{
+	struct entry *entry = entry_find(control, connection->owner, message->digit_send.session);
+
+	if (!entry) {
+		refuse(connection, message->request, ERR_NOENT,
+		       "session: there is none of this number");
+		return;
+	}
+	post_to_entry(control, connection, entry, message);
+}
+
 /* Asked by the operator's side, which owns no sessions: whosever it is. */
 void request_session_record(struct control *control, struct connection *connection,
 			    const struct ctl_message *message)

@@ -47,6 +47,16 @@ struct flow {
 	struct early *early; /* hellos that came before the answer; NULL: none */
 };
 
+/* Of ctl_relay_payload, in eight octets: each side has room for many. */
+struct side_payload {
+	uint32_t clock_hz : 20;
+	uint32_t payload_type : 8;
+	uint32_t kind : 4; /* enum ctl_payload_kind */
+	uint32_t out_clock_hz : 20;
+	uint32_t out : 8;
+	uint32_t codec : 4; /* enum ctl_codec */
+};
+
 /* Reports in place of a peer that speaks and sends none itself. */
 struct side_reports {
 	struct rtcp_sender sent; /* of this side, as the other one gets it */
@@ -87,13 +97,14 @@ struct side {
 	struct ip_prefix learn_from; /* family none: the told address only */
 	struct flow flows[COMPONENTS];
 	uint32_t address; /* the way in and out's number of the media address of its ports */
-	struct ctl_relay_payload payloads[SIDE_MAX_PAYLOADS];
+	struct side_payload payloads[SIDE_MAX_PAYLOADS];
 	uint8_t payload_count;
 	struct rtp_police police;
 	struct side_counters counters;
 	struct rtp_source source;
 	struct side_reports reports;
 	struct channel *channel; /* ICE; NULL: none */
+	struct digits *digits; /* among what arrives, or put beside it; NULL: none */
 	struct rtcp_peer peer; /* what its RTCP says of what it gets from us */
 	bool watched;           /* something is expected to arrive: timeouts run */
 	bool held;              /* nothing is, by the signalling; the hold's timeout runs */
@@ -153,6 +164,8 @@ struct side_memory {
 	struct endpoint learned[COMPONENTS]; /* family none: nobody */
 	struct side_counters counters;
 	struct rtp_source source;
+	uint32_t woven_ssrc; /* whose numbers are shifted, since digits were taken out or put in */
+	int32_t woven_shift; /* 0: nobody's */
 };
 
 /* The same for its SRTP: roll-over counters, as srtp_crypto.state. */

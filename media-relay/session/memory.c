@@ -4,6 +4,7 @@
 #include "media-relay/session/session_priv.h"
 
 #include "media-relay/session/channel.h"
+#include "media-relay/session/digits_priv.h"
 
 void side_remember(const struct side *side, struct side_memory *ret)
 {
@@ -13,6 +14,10 @@ void side_remember(const struct side *side, struct side_memory *ret)
 				     .local = side->flows[COMPONENT_RTP].local,
 				     .counters = side->counters,
 				     .source = side->source };
+	if (digits_shifted(side)) {
+		ret->woven_ssrc = side->digits->weave.ssrc;
+		ret->woven_shift = side->digits->weave.shift;
+	}
 	for (unsigned i = 0; i < COMPONENTS; i++) {
 		const struct flow *flow = &side->flows[i];
 

@@ -4,6 +4,7 @@
 #include "media-relay/session/session_priv.h"
 
 #include "lib/base/ensure.h"
+#include "media-relay/session/digits_priv.h"
 
 typedef enum packet_verdict stage_fn(struct packet *packet);
 
@@ -113,7 +114,7 @@ static enum packet_verdict stage_police(struct packet *packet)
 static uint32_t clock_hz(const struct side *side, uint8_t payload_type)
 {
 	for (unsigned i = 0; i < side->payload_count; i++) {
-		const struct ctl_relay_payload *it = &side->payloads[i];
+		const struct side_payload *it = &side->payloads[i];
 
 		if (it->payload_type == payload_type)
 			return it->kind == CTL_PAYLOAD_EVENT ? 0 : it->clock_hz;
@@ -138,6 +139,8 @@ static enum packet_verdict stage_count(struct packet *packet)
 	packet->resumed = side->told || side->told_one_way;
 	side->told = false;
 	side->told_one_way = false;
+	if (packet->kind == RTP_MEDIA)
+		digits_before(packet);
 	if (packet->kind == RTP_MEDIA)
 		rtp_source_count(&side->source, &packet->header, packet->arrival_us,
 				 clock_hz(side, packet->header.payload_type));
@@ -172,6 +175,13 @@ struct flow *side_way_out(struct side *side, enum rtp_kind kind)
 	return out;
 }
 
+static enum packet_verdict stage_digits(struct packet *packet)
+{
+	if (packet->kind != RTP_MEDIA || passes_through(packet->flow->side))
+		return PACKET_FORWARD;
+	return digits_pass(packet);
+}
+
 static enum packet_verdict stage_way_out(struct packet *packet)
 {
 	struct side *other = packet->flow->side->other;
@@ -185,7 +195,7 @@ static enum packet_verdict stage_way_out(struct packet *packet)
 static void map_payload(const struct side *side, struct packet *packet)
 {
 	for (unsigned i = 0; i < side->payload_count; i++) {
-		const struct ctl_relay_payload *it = &side->payloads[i];
+		const struct side_payload *it = &side->payloads[i];
 
 		if (it->payload_type != packet->header.payload_type)
 			continue;
@@ -207,13 +217,17 @@ static enum packet_verdict stage_rewrite(struct packet *packet)
 
 	if (passes_through(side))
 		return PACKET_FORWARD;
-	if (packet->kind == RTP_MEDIA)
+	if (packet->kind == RTP_MEDIA) {
 		map_payload(side, packet);
+		digits_rewrite(packet);
+		return PACKET_FORWARD;
+	}
 	if (packet->kind != RTP_CONTROL)
 		return PACKET_FORWARD;
 	if (!side->other->feedback)
 		packet->len = rtcp_drop_feedback(packet->bytes, packet->len);
 	rtcp_scrub(packet->bytes, packet->len, side_name_seed(side));
+	digits_rewrite_control(packet);
 	return packet->len > 0 ? PACKET_FORWARD : PACKET_DROP_FEEDBACK;
 }
 
@@ -259,12 +273,19 @@ static enum packet_verdict stage_count_out(struct packet *packet)
 	return PACKET_FORWARD;
 }
 
+enum packet_verdict packet_leave(struct packet *packet)
+{
+	enum packet_verdict verdict = stage_seal(packet);
+
+	return verdict == PACKET_FORWARD ? stage_count_out(packet) : verdict;
+}
+
 enum packet_verdict session_packet(struct packet *packet)
 {
 	static stage_fn *const stages[] = {
 		stage_classify, stage_open,    stage_direction, stage_learn,     stage_police,
-		stage_count,    stage_copy,    stage_way_out,   stage_rewrite,   stage_seal,
-		stage_count_out,
+		stage_count,    stage_copy,    stage_digits,    stage_way_out,   stage_rewrite,
+		stage_seal,     stage_count_out,
 	};
 
 	packet->arrived_len = packet->len;
@@ -274,7 +295,7 @@ enum packet_verdict session_packet(struct packet *packet)
 	for (size_t i = 0; i < array_size(stages); i++) {
 		enum packet_verdict verdict = stages[i](packet);
 
-		if (verdict == PACKET_SIGNAL)
+		if (verdict == PACKET_SIGNAL || verdict == PACKET_CONSUMED)
 			return verdict;
 		if (verdict != PACKET_FORWARD) {
 			packet->flow->side->counters.packets_dropped++;
@@ -303,6 +324,7 @@ const char *packet_verdict_name(enum packet_verdict verdict)
 		[PACKET_DROP_FEEDBACK] = "feedback",
 		[PACKET_DROP_RATE] = "rate",
 		[PACKET_DROP_NO_WAY] = "no_way",
+		[PACKET_DROP_LATE] = "late",
 	};
 
 	return names[verdict];

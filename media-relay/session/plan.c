@@ -3,6 +3,7 @@
  * the other's packets need no hands all the same. */
 #include "media-relay/session/plan.h"
 
+#include "media-relay/session/digits_priv.h"
 #include "media-relay/session/session_priv.h"
 
 static enum flow_fit flow_fit(const struct flow *flow)
@@ -18,6 +19,10 @@ static enum flow_fit flow_fit(const struct flow *flow)
 		return FLOW_RAW;
 	if (side->recorded)
 		return FLOW_RECORDED;
+	if (digits_busy(side))
+		return FLOW_DIGITS;
+	if (digits_shifted(side))
+		return FLOW_SHIFTED;
 	if (!side->plain || !side->other->plain)
 		return FLOW_SECURED;
 	if (!(side->direction & CTL_RECEIVE) || !(side->other->direction & CTL_TRANSMIT))
@@ -30,10 +35,13 @@ static enum flow_fit flow_fit(const struct flow *flow)
 	return flow->local.ip.family == out->target.ip.family ? FLOW_FITS : FLOW_OTHER_IP;
 }
 
-static void plan_add(struct flow_plan *plan, const struct ctl_relay_payload *told)
+static void plan_add(struct flow_plan *plan, const struct side_payload *told)
 {
 	bool mapped = (told->out & CTL_PAYLOAD_OUT) != 0;
 
+	/* Not named, so the kernel passes it up. */
+	if (event_is_told(told) || event_is_scaled(told))
+		return;
 	if (plan->payload_count == FLOW_PLAN_PAYLOADS)
 		return;
 	plan->payloads[plan->payload_count++] = (struct flow_plan_payload){
@@ -47,12 +55,13 @@ static void plan_add(struct flow_plan *plan, const struct ctl_relay_payload *tol
 static bool plan_payloads(struct flow_plan *plan, const struct side *side)
 {
 	uint8_t used = side->source.payload_type;
+	struct side_payload untold =
+		side_payload_of(&(struct ctl_relay_payload){
+			.payload_type = used, .clock_hz = rtp_static_clock_hz(used) });
 
 	plan->payload_count = 0;
 	if (side->payload_count == 0)
-		plan_add(plan, &(struct ctl_relay_payload){
-				       .payload_type = used,
-				       .clock_hz = rtp_static_clock_hz(used) });
+		plan_add(plan, &untold);
 	for (unsigned i = 0; i < side->payload_count; i++)
 		if (side->payloads[i].payload_type == used)
 			plan_add(plan, &side->payloads[i]);
@@ -122,6 +131,8 @@ const char *flow_fit_text(enum flow_fit fit)
 		[FLOW_NO_TARGET] = "the other side has no address",
 		[FLOW_SECURED] = "secured",
 		[FLOW_RECORDED] = "recorded",
+		[FLOW_DIGITS] = "a digit is under way",
+		[FLOW_SHIFTED] = "numbers are shifted after digits",
 		[FLOW_OTHER_IP] = "the sides are of two IP versions",
 		[FLOW_UNMAPPED] = "a payload type that was not told",
 	};

@@ -21,6 +21,8 @@ enum flow_fit {
 	FLOW_RECORDED,
 	FLOW_SECURED,     /* SRTP, DTLS or ICE on either side */
 	FLOW_OTHER_IP,    /* the sides are of two IP versions */
+	FLOW_DIGITS,      /* a digit is being heard or sent */
+	FLOW_SHIFTED,     /* sequence numbers change, since digits were taken out or put in */
 	FLOW_UNMAPPED,    /* a payload type that nobody told of */
 	FLOW_FITS_COUNT,
 };

@@ -5,6 +5,13 @@
 
 #include "lib/base/ensure.h"
 #include "media-relay/session/channel.h"
+#include "media-relay/session/digits_priv.h"
+
+#define CLOCK_MAX_HZ 1000000u
+#define PAYLOAD_CLOCK_MAX 0xfffffu /* what a side_payload holds */
+
+_Static_assert(CLOCK_MAX_HZ <= PAYLOAD_CLOCK_MAX, "clocks fit");
+_Static_assert(CTL_CODECS <= 16, "codecs fit");
 
 enum err sessions_init(struct sessions *sessions, uint32_t capacity, uint64_t now_ms)
 {
@@ -20,6 +27,8 @@ enum err sessions_init(struct sessions *sessions, uint32_t capacity, uint64_t no
 	if (err == OK)
 		err = early_init(sessions);
 	if (err == OK)
+		err = pool_init(&sessions->digits_pool, sizeof(struct digits), 4 * capacity);
+	if (err == OK)
 		err = srtp_engine_init(&sessions->srtp, 4 * capacity);
 	if (err == OK)
 		err = map_init(&sessions->map, 1024);
@@ -34,6 +43,7 @@ static void stream_forget(struct sessions *sessions, struct stream *stream)
 			early_forget(&stream->sides[i].flows[j]);
 		side_forget_keys(&stream->sides[i]);
 		channel_destroy(sessions, &stream->sides[i]);
+		digits_destroy(sessions, &stream->sides[i]);
 	}
 }
 
@@ -48,6 +58,7 @@ void sessions_fini(struct sessions *sessions)
 	dtls_engine_destroy(&sessions->dtls);
 	map_fini(&sessions->map);
 	pool_fini(&sessions->early_pool);
+	pool_fini(&sessions->digits_pool);
 	pool_fini(&sessions->channel_pool);
 	pool_fini(&sessions->stream_pool);
 	pool_fini(&sessions->session_pool);
@@ -189,7 +200,8 @@ static const char *stream_check(const struct ctl_stream_set *set)
 	if (ip_multicast(&set->remote_rtp.ip) || ip_multicast(&set->remote_rtcp.ip))
 		return "a remote is one host";
 	for (uint32_t i = 0; i < set->payloads_count; i++)
-		if (set->payloads[i].payload_type > 127 || set->payloads[i].clock_hz > 1000000 ||
+		if (set->payloads[i].payload_type > 127 || set->payloads[i].clock_hz > CLOCK_MAX_HZ ||
+		    set->payloads[i].out_clock_hz > CLOCK_MAX_HZ ||
 		    set->payloads[i].kind > CTL_PAYLOAD_EVENT ||
 		    set->payloads[i].codec >= CTL_CODECS)
 			return "payload types are 0 to 127, clocks at most 1 MHz, codecs known";
@@ -222,11 +234,21 @@ static void flow_set_remote(struct flow *flow, const struct endpoint *remote, bo
 	latch_reset(flow);
 }
 
+struct side_payload side_payload_of(const struct ctl_relay_payload *told)
+{
+	return (struct side_payload){ .clock_hz = told->clock_hz & PAYLOAD_CLOCK_MAX,
+				      .payload_type = told->payload_type,
+				      .kind = told->kind & 0xfu,
+				      .out_clock_hz = told->out_clock_hz & PAYLOAD_CLOCK_MAX,
+				      .out = told->out,
+				      .codec = told->codec & 0xfu };
+}
+
 static void side_set_payloads(struct side *side, const struct ctl_stream_set *set)
 {
 	side->payload_count = 0;
 	for (uint32_t i = 0; i < set->payloads_count && i < SIDE_MAX_PAYLOADS; i++)
-		side->payloads[side->payload_count++] = set->payloads[i];
+		side->payloads[side->payload_count++] = side_payload_of(&set->payloads[i]);
 }
 
 void side_set(struct side *side, const struct ctl_stream_set *set, const struct side_ports *ports,

@@ -35,6 +35,7 @@ struct sessions {
 	struct pool stream_pool;
 	struct map map;
 	struct pool channel_pool;
+	struct pool digits_pool;
 	struct wheel wheel;
 	session_send_fn *send; /* set before the first datagram */
 	session_take_fn *take; /* NULL: nothing is counted elsewhere */
@@ -156,6 +157,7 @@ enum packet_verdict {
 	PACKET_DROP_FEEDBACK,  /* RTCP that the far side's profile has no word for */
 	PACKET_DROP_RATE,      /* more than its codecs can send */
 	PACKET_DROP_NO_WAY,    /* the other side has no address or port yet */
+	PACKET_DROP_LATE,      /* its number may have left with a digit's packet */
 	PACKET_VERDICTS,
 	PACKET_DROP_FIRST = PACKET_DROP_EMPTY,
 };
@@ -173,6 +175,7 @@ struct packet {
 	size_t arrived_len; /* as on the wire */
 	struct rtp_header header;
 	uint32_t ssrc;
+	uint16_t sequence;  /* to leave with, where the side has digits */
 	bool resumed;     /* this packet ended a silence that was told */
 	bool latched;     /* this packet locked the flow's latch on a source that was not told */
 	enum ice_verdict check; /* of a STUN packet that session_signal saw on a side with ICE */

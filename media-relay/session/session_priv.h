@@ -13,6 +13,9 @@ void latch_reset(struct flow *flow);
 /* From now on this source alone is heard, and sent to. */
 void latch_lock(struct flow *flow, const struct endpoint *source);
 
+/* Of a message that was checked. */
+struct side_payload side_payload_of(const struct ctl_relay_payload *told);
+
 /* Who was learned; NULL: nobody yet. */
 const struct endpoint *latch_source(const struct flow *flow);
 
@@ -29,6 +32,15 @@ const char *secure_check(const struct ctl_stream_security *security);
 void side_forget_keys(struct side *side);
 /* What the flow's packets are opened and sealed with; NULL: no keys. */
 struct srtp *flow_srtp(const struct flow *flow);
+
+enum session_timer { SESSION_TIMER, SESSION_TIMER_DIGITS };
+
+/* The record of a direction's digits, made when there is none. ERR_NOMEM. */
+must_use enum err digits_prepare(struct sessions *sessions, struct side *side);
+/* NULL: fine; else what is wrong. */
+const char *digit_check(const struct ctl_digit_send *told, const struct side *from);
+/* The last stages, for a packet of our own: kind, bytes, flow and out are filled. */
+enum packet_verdict packet_leave(struct packet *packet);
 
 /* Lets the session's timer run for whatever comes first now. */
 void session_arm(struct sessions *sessions, struct session *session);

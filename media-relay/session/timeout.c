@@ -6,6 +6,7 @@
 
 #include "lib/base/ensure.h"
 #include "media-relay/session/channel.h"
+#include "media-relay/session/digits_priv.h"
 
 #define ORPHAN_SILENCE_MS 10000u
 #define AWAY_SILENCE_MS 120000u /* a call on hold outlives a restart of its owner */
@@ -208,8 +209,11 @@ bool sessions_pop(struct sessions *sessions, uint64_t now_ms, struct session_eve
 
 	if (session_note_pop(sessions, ret))
 		return true;
-	while ((timer = wheel_pop(&sessions->wheel, now_ms)))
-		if (session_due(sessions, container_of(timer, struct session, timer), now_ms, ret))
+	while ((timer = wheel_pop(&sessions->wheel, now_ms))) {
+		if (timer->kind == SESSION_TIMER_DIGITS)
+			digits_due(timer, now_ms);
+		else if (session_due(sessions, container_of(timer, struct session, timer), now_ms, ret))
 			return true;
+	}
 	return session_note_pop(sessions, ret);
 }

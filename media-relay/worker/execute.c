@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "lib/base/ensure.h"
+#include "media-relay/session/digits.h"
 
 #define SIDES_MAX (2u * SESSION_MAX_STREAMS)
 #define EXHAUSTED_LOG_MS 1000u
@@ -180,8 +181,10 @@ static enum err plan_security(struct plan *plan, const struct ctl_stream_set *to
 
 	if (err == OK)
 		err = session_prepare(&plan->worker->sessions, side, told);
+	if (err == OK)
+		err = session_prepare_digits(&plan->worker->sessions, side, told);
 	if (err != OK)
-		plan->wrong = "security: out of memory";
+		plan->wrong = "security or digits: out of memory";
 	return err;
 }
 
@@ -481,6 +484,27 @@ static void execute_query(struct worker *worker, uint32_t owner,
 							      .sessions_count = count };
 }
 
+/* ---- digits ---- */
+
+/* What the kernel forwards goes through the stages from now on, so that the digit finds its numbers. */
+static void execute_digit(struct worker *worker, uint32_t owner, const struct ctl_digit_send *told,
+			  struct ctl_message *answer)
+{
+	struct session *session = session_find(&worker->sessions, owner, told->session);
+	struct stream *stream = session ? session_stream(session, told->stream) : NULL;
+	const char *wrong = "session, stream: there is none of this number";
+	enum err err = ERR_NOENT;
+
+	if (stream)
+		err = session_digit(&worker->sessions, stream, told, worker->loop->now_ms, &wrong);
+	if (err != OK) {
+		worker_fail(answer, err, wrong ? wrong : err_text(err));
+		return;
+	}
+	worker_review(worker, stream);
+	answer->type = CTL_done;
+}
+
 /* ---- certificates ---- */
 
 static void execute_identity(struct worker *worker, const struct ctl_relay_identity *told,
@@ -514,6 +538,8 @@ void worker_execute(struct worker *worker, uint32_t owner, const struct ctl_mess
 		execute_identity(worker, &message->relay_identity, ret_answer);
 	else if (message->type == CTL_session_record)
 		worker_execute_record(worker, owner, &message->session_record, ret_answer);
+	else if (message->type == CTL_digit_send)
+		execute_digit(worker, owner, &message->digit_send, ret_answer);
 	else if (message->type == CTL_session_query)
 		execute_query(worker, owner, &message->session_query, ret_answer);
 	else

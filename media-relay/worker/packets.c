@@ -269,6 +269,8 @@ static void log_event(struct worker *worker, const struct session_event *event)
 		[CTL_MEDIA_SECURITY_FAILED] = { EVENT_media_security, "failed" },
 	};
 
+	if (event->kind == CTL_MEDIA_DIGIT)
+		return; /* it may be of a secret number */
 	log_write(worker->options.log, LOG_LEVEL_INFO, table[event->kind].event,
 		  LOG_U("session", event->session->id), LOG_U("side", event->side->number),
 		  LOG_U("component", event->component),

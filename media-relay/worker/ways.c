@@ -237,6 +237,8 @@ void way_after(struct worker *worker, struct way *way, const struct packet *pack
 		return;
 	if (packet->latched && other->port) /* it has another target now */
 		way_review(worker, worker_way_of(other));
+	if (way->in_kernel && side->digits)
+		way_review(worker, way); /* what came up may be the first of a digit */
 	if (!packet->out)
 		return;
 	if (!way->in_kernel)

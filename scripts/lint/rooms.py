@@ -20,7 +20,7 @@ RANKS = {
 }
 # Public headers beside <room>/<room>.h; lib/base has one for each primitive.
 ALSO_PUBLIC = {"lib/ctl": {"peer.h", "journal_format.h"}, "lib/conf": {"document.h"},
-               "media-relay/session": {"flow.h", "plan.h"}}
+               "media-relay/session": {"digits.h", "flow.h", "plan.h"}}
 # A system header, and the only rooms that may include it.
 WRAPPED = {
     "microhttpd.h": ("mgmt-api/http",),

@@ -19,6 +19,8 @@ enum conf_ice { CONF_ICE_OFF, CONF_ICE_LITE };
  * it is answered. */
 enum conf_timeout_action { CONF_TIMEOUT_BYE, CONF_TIMEOUT_IGNORE, CONF_TIMEOUT_PROBE };
 enum conf_rtcp_mux { CONF_RTCP_MUX_OFF, CONF_RTCP_MUX_OPTIONAL };
+/* What this peer speaks and hears: what the other side does; RFC 4733 events; SIP INFO. */
+enum conf_dtmf { CONF_DTMF_PASS, CONF_DTMF_RFC4733, CONF_DTMF_INFO };
 /* In the order of lib/ctl's enum ctl_srtp_suite, whose first is 1. */
 enum conf_srtp_suite {
 	CONF_AES_CM_128_HMAC_SHA1_80, CONF_AES_CM_128_HMAC_SHA1_32, CONF_AES_192_CM_HMAC_SHA1_80,
@@ -102,6 +104,7 @@ struct conf_trunk {
 	bool sdes_pass;              /* between two such trunks keys are left alone; default false */
 	enum conf_ice ice;
 	enum conf_rtcp_mux rtcp_mux;
+	enum conf_dtmf dtmf;
 	bool feedback;               /* RTP/AVPF instead of RTP/AVP in our offers */
 	struct slice *codecs; /* encoding names; none: all that are offered */
 	size_t codec_count;

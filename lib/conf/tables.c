@@ -26,6 +26,7 @@ static const char *const keying_words[] = { "sdes", "dtls", NULL };
 static const char *const ice_words[] = { "off", "lite", NULL };
 static const char *const timeout_action_words[] = { "bye", "ignore", "probe", NULL };
 static const char *const rtcp_mux_words[] = { "off", "optional", NULL };
+static const char *const dtmf_words[] = { "pass", "rfc4733", "info", NULL };
 static const char *const suite_words[] = {
 	"AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_192_CM_HMAC_SHA1_80",
 	"AES_192_CM_HMAC_SHA1_32", "AES_256_CM_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_32",
@@ -120,6 +121,7 @@ static const struct field trunk_media_fields[] = {
 	{ "ice", FIELD_WORD, AT(conf_trunk, ice), .words = ice_words },
 	{ "rtcp_mux", FIELD_WORD, AT(conf_trunk, rtcp_mux), .words = rtcp_mux_words },
 	{ "feedback", FIELD_BOOL, AT(conf_trunk, feedback) },
+	{ "dtmf", FIELD_WORD, AT(conf_trunk, dtmf), .words = dtmf_words },
 	{ "codecs", FIELD_LIST, .max = 32,
 	  LIST(codec_item, struct slice, conf_trunk, codecs, codec_count) },
 	{ "nat", FIELD_BOOL, AT(conf_trunk, nat) },

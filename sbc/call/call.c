@@ -207,6 +207,15 @@ void calls_on_txn(struct calls *calls, const struct turn *turn, const struct eff
 					      code);
 		return;
 	}
+	if (purpose == TXN_FOR_DIGIT) {
+		const struct sip_msg *msg =
+			effect->kind == EFFECT_TXN_RESPONSE ? effect->txn.msg : NULL;
+
+		if (call && call->state == CALL_ANSWERED)
+			call_on_dialled(call, turn, user->purpose >> 8, msg,
+					msg ? msg->status : code);
+		return;
+	}
 	if (purpose == TXN_FOR_INSIDE && call && call->state < CALL_ENDING) {
 		if (effect->kind == EFFECT_TXN_RESPONSE)
 			call_on_inside_response(call, turn, user->purpose >> 8, effect->txn.msg);

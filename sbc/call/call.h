@@ -48,8 +48,15 @@ struct calls_config {
 must_use enum err calls_create(const struct calls_config *config, struct calls **ret);
 void calls_destroy(struct calls **calls);
 uint32_t calls_live(const struct calls *calls);
+enum call_digit { /* digits by how they came */
+	CALL_DIGIT_INFO,    /* became events */
+	CALL_DIGIT_EVENT,   /* became INFO */
+	CALL_DIGIT_DROPPED, /* too many waited */
+	CALL_DIGIT_WAYS,
+};
 /* INVITEs refused because the same request came by another path (RFC 3261 8.2.2.2), and so on. */
 struct calls_figures {
+	uint64_t digits[CALL_DIGIT_WAYS];
 	uint64_t merged, exhausted, leaks_blocked, strays, out_of_order, one_way, media_timeouts;
 };
 const struct calls_figures *calls_figures(const struct calls *calls);

@@ -10,6 +10,8 @@
 
 #define CALL_MAX_TARGETS 16u
 #define CALL_MAX_INSIDE 4u   /* INFO, OPTIONS, UPDATE relayed at a time */
+#define CALL_MAX_DIGITS 16u
+#define CALL_DIGIT_LAST 16u  /* the last event that INFO can say */
 #define CALL_ARENA_FIRST 4096u
 #define CALL_ARENA_QUOTA (64u * 1024)
 #define CALL_MEDIA_QUOTA (48u * 1024)
@@ -60,6 +62,7 @@ enum call_txn_purpose {
 	TXN_FOR_STRAY_DONE = 5,
 	TXN_FOR_BYE = 6,        /* + leg << 8 */
 	TXN_FOR_PROBE = 7,      /* + leg << 8 */
+	TXN_FOR_DIGIT = 8,      /* + leg << 8 */
 };
 
 /* How an offer/answer exchange stands. The initial INVITE is one, too. */
@@ -110,6 +113,15 @@ struct inside {
 	struct kept_text body;
 };
 
+/* Digits that go to a leg as INFO; the first one is out. */
+struct dialling {
+	bool out;
+	uint8_t first;
+	uint8_t count;
+	uint8_t challenges;
+	struct media_digit queue[CALL_MAX_DIGITS];
+};
+
 struct leg {
 	struct dialog dialog;
 	uint32_t trunk;      /* index in the settings */
@@ -129,6 +141,7 @@ struct leg {
 	struct kept_text bye_body;
 	bool bye_out;        /* and not answered: the peer's own BYE may cross it (15.1.1) */
 	uint8_t silent; /* enum ctl_media_event_kind of a timeout that holds; 0: none */
+	struct dialling dialling;
 	bool probe_out; /* an OPTIONS of ours is not answered */
 	bool no_update; /* its Allow was seen and does not name UPDATE (RFC 3311 5.1) */
 	struct slice new_target; /* Contact of an open re-INVITE, in force when it succeeds (RFC 6141) */
@@ -267,6 +280,7 @@ struct reply {
 	struct slice unsupported;    /* option tags of a 420 */
 	bool contact;                /* 1xx with tag, 2xx of INVITE and UPDATE */
 	bool allow;
+	bool accept_digits;          /* Accept names what an INFO with a digit may be */
 	const struct conf_trunk *accept; /* whose bodies Accept names; NULL: no Accept */
 };
 /* Answers on a server transaction of this leg, from the leg's point of view. False: not this was
@@ -354,6 +368,16 @@ void call_on_inside(struct call *call, const struct turn *turn, unsigned leg,
 void call_on_inside_response(struct call *call, const struct turn *turn, unsigned slot,
 			     const struct sip_msg *msg);
 void call_inside_failed(struct call *call, const struct turn *turn, unsigned slot, uint16_t code);
+
+/* dial.c: digits between INFO and events */
+/* An INFO; true: it was a digit for the relay, and is answered. */
+bool call_dial_in(struct call *call, const struct turn *turn, unsigned leg,
+		  const struct sip_msg *msg, struct handle txn);
+/* The relay heard one from this leg: CTL_DIGIT_VALUE. */
+void call_dial_out(struct call *call, const struct turn *turn, unsigned from, uint32_t value);
+/* An INFO of ours was answered (msg), or never will be. */
+void call_on_dialled(struct call *call, const struct turn *turn, unsigned leg,
+		     const struct sip_msg *msg, uint16_t code);
 
 /* silence.c: what becomes of a call without media */
 void call_on_probe(struct call *call, const struct turn *turn, unsigned leg, uint16_t code);

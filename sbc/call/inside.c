@@ -100,6 +100,8 @@ void call_on_inside(struct call *call, const struct turn *turn, unsigned leg,
 	unsigned slot = 0;
 	uint16_t status;
 
+	if (call_dial_in(call, turn, leg, msg, txn))
+		return;
 	while (slot < CALL_MAX_INSIDE && call->inside[slot].used)
 		slot++;
 	if (slot == CALL_MAX_INSIDE || !call->legs[!leg].dialog.established) {

@@ -199,6 +199,7 @@ void call_media_side(struct call *call, unsigned leg, const struct ip_addr *from
 		.ice = trunk->ice,
 		.rtcp_mux = trunk->rtcp_mux,
 		.feedback = trunk->feedback,
+		.dtmf = trunk->dtmf,
 	};
 
 	choose_family(leg_realm(call, leg), from, &side);

@@ -106,6 +106,9 @@ void calls_on_media_event(struct calls *calls, const struct turn *turn,
 	case CTL_MEDIA_RESUMED:
 		call->legs[event->side].silent = 0;
 		break;
+	case CTL_MEDIA_DIGIT:
+		call_dial_out(call, turn, event->side, event->value);
+		break;
 	case CTL_MEDIA_ONE_WAY:
 		calls->figures.one_way++;
 		/* A camera may be off on one side, and a text that nobody writes is none. */

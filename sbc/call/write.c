@@ -61,6 +61,8 @@ static void write_reply_headers(struct text *text, const struct reply *reply,
 		call_allow_write(text);
 	if (reply->accept)
 		write_accept(text, reply->accept);
+	if (reply->accept_digits)
+		text_lit(text, "Accept: application/dtmf-relay, application/dtmf\r\n");
 	if (reply->retry_after_s > 0) {
 		text_lit(text, "Retry-After: ");
 		text_u64(text, reply->retry_after_s);

@@ -78,6 +78,7 @@ struct figures {
 	stats_id malformed;
 	stats_id leaks_blocked;
 	stats_id one_way;
+	stats_id digits[CALL_DIGIT_WAYS];
 	stats_id media_timeouts;
 	stats_id retransmissions;
 	stats_id timeouts;

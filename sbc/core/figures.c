@@ -24,6 +24,12 @@ static const char *const reject_names[REJECT_COUNT] = {
 	[REJECT_METHOD] = "method",   [REJECT_LOOP] = "loop",
 };
 
+static const char *const digit_names[CALL_DIGIT_WAYS] = {
+	[CALL_DIGIT_INFO] = "info_to_event",
+	[CALL_DIGIT_EVENT] = "event_to_info",
+	[CALL_DIGIT_DROPPED] = "dropped",
+};
+
 static stats_id labelled(struct stats *stats, enum stats_kind kind, const char *name,
 			 const char *key, const char *value, const char *help)
 {
@@ -58,6 +64,10 @@ static void init_messages(struct core *core)
 		figures->rejected[i] =
 			labelled(core->stats, STATS_COUNTER, "sbc_requests_rejected_total",
 				 "reason", reject_names[i], "requests that were refused");
+	for (unsigned i = 0; i < CALL_DIGIT_WAYS; i++)
+		figures->digits[i] = labelled(core->stats, STATS_COUNTER, "sbc_dtmf_digits_total",
+					      "way", digit_names[i],
+					      "digits that changed between INFO and RFC 4733");
 	for (unsigned i = 0; i < FIGURES_EDGE && edge_counter_name(i); i++)
 		figures->edge[i] = labelled(core->stats, STATS_COUNTER, "sbc_edge_events_total",
 					    "event", edge_counter_name(i),
@@ -124,6 +134,9 @@ void figures_tick(struct loop *loop, void *owner)
 	stats_set(worker->row, figures->connections, edge_connections(worker->edge));
 	stats_set(worker->row, figures->leaks_blocked,
 		  calls_figures(worker->calls)->leaks_blocked);
+	for (unsigned i = 0; i < CALL_DIGIT_WAYS; i++)
+		stats_set(worker->row, figures->digits[i],
+			  calls_figures(worker->calls)->digits[i]);
 	stats_set(worker->row, figures->one_way, calls_figures(worker->calls)->one_way);
 	stats_set(worker->row, figures->media_timeouts,
 		  calls_figures(worker->calls)->media_timeouts);

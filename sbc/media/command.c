@@ -84,9 +84,9 @@ static void add_payloads(struct payloads *payloads, const struct media *media,
 {
 	for (unsigned at = 0; at < line->codec_count; at++) {
 		const struct media_codec *codec = &line->codecs[at];
-		bool event = slice_eq_nocase(codec->encoding, SLICE("telephone-event"));
+		bool event = media_is_event(codec);
 
-		if (payloads->seen[codec->payload_type] ||
+		if (payloads->seen[codec->payload_type] || (event && media_converts(media)) ||
 		    !media_allows(&media->legs[0], codec->encoding) ||
 		    !media_allows(&media->legs[1], codec->encoding))
 			continue;
@@ -97,6 +97,22 @@ static void add_payloads(struct payloads *payloads, const struct media *media,
 			.kind = event ? CTL_PAYLOAD_EVENT : CTL_PAYLOAD_MEDIA,
 			.codec = codec_of(codec->encoding),
 		};
+	}
+}
+
+/* First, so that they have room whatever else was announced. */
+static void add_events(struct payloads *payloads, const struct media *media,
+		       const struct media_terms *terms, unsigned i, unsigned side)
+{
+	struct ctl_relay_payload events[MEDIA_EVENT_PAYLOADS];
+	unsigned count = media_converts(media) ? media_event_payloads(media, terms, i, side, events) :
+						 0;
+
+	for (unsigned at = 0; at < count; at++) {
+		if (payloads->seen[events[at].payload_type])
+			continue;
+		payloads->seen[events[at].payload_type] = true;
+		payloads->list[payloads->count++] = events[at];
 	}
 }
 
@@ -113,7 +129,8 @@ static bool fill_payloads(const struct media *media, const struct media_terms *t
 	const struct media_line *other = said_line(&terms->said[!set->side], i);
 	const struct media_line *own = said_line(&terms->said[set->side], i);
 	size_t room = (other ? other->codec_count : 0u) + (own ? own->codec_count : 0u);
-	struct payloads payloads = { .list = arena_array(turn, room + 1, sizeof(*payloads.list)) };
+	struct payloads payloads = { .list = arena_array(turn, room + 1 + MEDIA_EVENT_PAYLOADS,
+							 sizeof(*payloads.list)) };
 
 	if (!payloads.list)
 		return false;
@@ -122,6 +139,7 @@ static bool fill_payloads(const struct media *media, const struct media_terms *t
 		set->bytes_per_s = media_line_bytes_per_s(own ? own : other);
 		return true;
 	}
+	add_events(&payloads, media, terms, i, set->side);
 	if (other)
 		add_payloads(&payloads, media, other);
 	if (own)

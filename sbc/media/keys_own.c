@@ -278,6 +278,8 @@ static enum err prepare_offer(struct media *media, struct media_terms *terms, un
 		own->proto = SDP_UDPTL; /* no keys, no RTCP, no ICE */
 		return OK;
 	}
+	if (media_prepare_events(media, terms, i) != OK)
+		return ERR_NOMEM;
 	choose_proto(media, side, before, own);
 	own->pass = media_pass_offered(media, terms, i);
 	if (own->pass)

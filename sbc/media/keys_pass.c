@@ -83,8 +83,9 @@ const struct media_pass *media_pass_offered(const struct media *media,
 	const struct media_line *line = &terms->said[terms->offerer].lines[i];
 	const struct media_pass *pass = line->secure ? line->secure->pass : NULL;
 
+	/* Digits that become others have to be seen. */
 	if (!pass || line->keying != MEDIA_SDES || !leg->config.pass || !takes_sdes(leg) ||
-	    !media_may_use(media, leg, CONF_KEYING_SDES))
+	    media_converts(media) || !media_may_use(media, leg, CONF_KEYING_SDES))
 		return NULL;
 	for (unsigned at = 0; at < pass->count; at++)
 		if (media_uses_suite(media, leg, pass->of[at].suite))

@@ -54,6 +54,7 @@ struct media_side {              /* what a trunk and a realm say of one side */
 	enum conf_ice ice;
 	enum conf_rtcp_mux rtcp_mux;
 	bool feedback;
+	enum conf_dtmf dtmf;
 };
 
 /* What the relay said that it can do beyond plain RTP; all zero: nothing. */
@@ -146,6 +147,15 @@ struct ctl_message *media_restore(struct media *media, struct arena *turn);
 
 /* The relay ended a DTLS handshake (CTL_MEDIA_SECURED). */
 void media_secured(struct media *media, const struct ctl_media_event *event);
+
+struct media_digit {
+	uint8_t event; /* RFC 4733: 0-9, 10 *, 11 #, 12-15 A-D, 16 flash */
+	uint16_t duration_ms;
+};
+
+/* For the relay: the digit as events towards this side. NULL: none are agreed with it (or no memory). */
+struct ctl_message *media_digit(const struct media *media, unsigned side,
+				const struct media_digit *digit, struct arena *turn);
 
 /* What REST and the CDR show: kind, codec, addresses of current (or pending) terms, one for each
  * stream and side; figures zero. In `arena`. */

@@ -11,6 +11,9 @@
 #include "sbc/media/media.h"
 
 #define MEDIA_LINES 16u         /* m-lines above it are refused with port 0 */
+#define MEDIA_EVENTS 4u         /* telephone-event of one line, by clock */
+#define MEDIA_EVENT_PAYLOADS (3u * MEDIA_EVENTS)
+#define MEDIA_DIGIT_VOLUME 10u  /* -dBm0; RFC 4733 2.3.4 wants it above -55 */
 #define MEDIA_DYNAMIC_FIRST 96u /* RFC 3551 section 6: dynamic payload types */
 #define MEDIA_DYNAMIC_COUNT 32u
 #define MEDIA_HEAD_BYTES 64u /* "v=0\r\no=- <20 digits> <20 digits>" is at most 51 */
@@ -101,6 +104,8 @@ struct media_own {
 	struct media_keys *keys; /* SDES; else NULL */
 	const struct media_pass *pass; /* offered in place of keys of ours: the offerer's; else NULL */
 	char *ufrag;    /* NULL: no ICE; the password stands behind it */
+	struct media_codec *events; /* that are offered beside the author's */
+	uint8_t event_count;
 };
 
 /* One m-line as its side meant it, hold in all its forms already turned into a direction. */
@@ -290,6 +295,26 @@ bool media_fill_security(const struct media *media, const struct media_terms *te
 bool media_is_t38(const struct sdp_media *media);
 must_use enum err media_read_t38(const struct media_leg *leg, const struct sdp_media *media,
 				 struct arena *turn, struct media_line *line);
+
+/* events.c */
+bool media_is_event(const struct media_codec *codec);
+/* telephone-event is agreed with each side by itself. */
+bool media_converts(const struct media *media);
+must_use enum err media_prepare_events(struct media *media, struct media_terms *terms, unsigned i);
+/* Ours that an answer's codec means; NULL: none. And: it uses our number for something else. */
+const struct media_codec *media_event_offered(const struct media_line *offer,
+					      const struct media_own *own,
+					      const struct media_codec *codec);
+bool media_event_confuses(const struct media_own *own, const struct media_codec *codec);
+/* What this side announced and is in use, as far as answered. */
+unsigned media_events(const struct media *media, const struct media_terms *terms, unsigned i,
+		      unsigned side, const struct media_codec *ret[MEDIA_EVENTS]);
+/* The codecs of line i as side `to` is shown them, one by one; *at begins at 0. NULL: no more. */
+const struct media_codec *media_shown(const struct media *media, const struct media_terms *terms,
+				      unsigned i, unsigned to, unsigned *at);
+/* What becomes of events from this side. */
+unsigned media_event_payloads(const struct media *media, const struct media_terms *terms, unsigned i,
+			      unsigned side, struct ctl_relay_payload ret[MEDIA_EVENT_PAYLOADS]);
 
 /* fmtp.c: the parameters that are known and harmless, in the turn's arena; empty: none. */
 struct slice media_fmtp_clean(struct arena *turn, struct slice encoding, struct slice fmtp);

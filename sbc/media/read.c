@@ -8,8 +8,9 @@
 
 bool media_allows(const struct media_leg *leg, struct slice encoding)
 {
-	if (leg->config.codec_count == 0 || slice_eq_nocase(encoding, SLICE("telephone-event")) ||
-	    slice_eq_nocase(encoding, SLICE("CN")))
+	if (slice_eq_nocase(encoding, SLICE("telephone-event")))
+		return leg->config.dtmf != CONF_DTMF_INFO;
+	if (leg->config.codec_count == 0 || slice_eq_nocase(encoding, SLICE("CN")))
 		return true;
 	for (size_t i = 0; i < leg->config.codec_count; i++)
 		if (slice_eq_nocase(encoding, leg->config.codecs[i]))
@@ -413,6 +414,8 @@ static void limit_to_offer(const struct media_line *offer, const struct media_ow
 		const struct media_codec *offered = find_offered(offer, &line->codecs[i]);
 
 		if (!offered)
+			offered = media_event_offered(offer, own, &line->codecs[i]);
+		if (!offered || media_event_confuses(own, &line->codecs[i]))
 			continue;
 		line->codecs[kept] = line->codecs[i];
 		line->codecs[kept++].feedback &= offered->feedback;

@@ -175,7 +175,8 @@ static void write_fax(struct writing *writing, unsigned i, const struct media_li
 static void write_live(struct writing *writing, unsigned i, const struct media_line *line)
 {
 	const struct media *media = writing->media;
-	const struct media_leg *leg = &media->legs[writing->to];
+	const struct media_codec *codec;
+	unsigned at = 0;
 	enum sdp_proto proto = (enum sdp_proto)writing->terms->own[writing->to][i].proto;
 	const struct ip_addr *address = stream_address(media, writing->to, i);
 	struct text *text = &writing->text;
@@ -187,11 +188,9 @@ static void write_live(struct writing *writing, unsigned i, const struct media_l
 		write_fax(writing, i, line);
 		return;
 	}
-	for (unsigned at = 0; at < line->codec_count; at++) {
-		if (!media_allows(leg, line->codecs[at].encoding))
-			continue;
+	while ((codec = media_shown(media, writing->terms, i, writing->to, &at))) {
 		text_char(text, ' ');
-		text_u64(text, line->codecs[at].payload_type);
+		text_u64(text, codec->payload_type);
 	}
 	text_lit(text, "\r\n");
 	if (!ip_eq(address, &writing->address)) {
@@ -199,9 +198,9 @@ static void write_live(struct writing *writing, unsigned i, const struct media_l
 		write_address(text, address);
 	}
 	write_bandwidths(text, &line->bandwidths);
-	for (unsigned at = 0; at < line->codec_count; at++)
-		if (media_allows(leg, line->codecs[at].encoding))
-			write_codec(text, &line->codecs[at], sdp_proto_has_feedback(proto));
+	at = 0;
+	while ((codec = media_shown(media, writing->terms, i, writing->to, &at)))
+		write_codec(text, codec, sdp_proto_has_feedback(proto));
 	write_attributes(text, line);
 	write_transport(writing, i);
 	text_lit(text, "a=");

@@ -54,6 +54,9 @@ struct border {
 	struct session sessions[SESSIONS_MAX];
 	uint32_t session_count;
 	uint16_t next_port;
+	struct ctl_digit_send digit;
+	struct ctl_relay_payload digit_payload;
+	unsigned digit_count;
 };
 
 static struct turn turn_now(struct border *border)
@@ -200,6 +203,15 @@ static void hand_relay(void *owner, struct handle call, uint32_t purpose,
 
 	if (!border->relay_up) {
 		calls_on_relay(border->calls, &turn, call, purpose, NULL);
+		return;
+	}
+	if (message->type == CTL_digit_send) { /* nobody waits for its answer */
+		assert_int_equal(purpose, CALL_RELAY_NO_ANSWER);
+		border->digit = message->digit_send;
+		border->digit_payload = message->digit_send.payloads[0];
+		border->digit.payloads = &border->digit_payload;
+		border->digit.payloads_count = 1;
+		border->digit_count++;
 		return;
 	}
 	answer = answer_new(border, call, purpose, border->config.relay_delay_ms);
@@ -402,15 +414,31 @@ void border_relay_up(struct border *border, bool forgets)
 	free(owned);
 }
 
-void border_media_event(struct border *border, uint8_t side, enum ctl_media_event_kind kind)
+static void media_event(struct border *border, struct ctl_media_event event)
 {
-	struct ctl_media_event event = { .side = side, .kind = (uint8_t)kind };
 	struct turn turn = turn_begin(border);
 
 	for (uint32_t i = 0; i < SESSIONS_MAX && event.session == 0; i++)
 		event.session = border->sessions[i].id;
 	calls_on_media_event(border->calls, &turn, &event);
 	turn_end(border);
+}
+
+void border_media_event(struct border *border, uint8_t side, enum ctl_media_event_kind kind)
+{
+	media_event(border, (struct ctl_media_event){ .side = side, .kind = (uint8_t)kind });
+}
+
+void border_digit_heard(struct border *border, uint8_t side, uint32_t value)
+{
+	media_event(border, (struct ctl_media_event){ .side = side, .kind = CTL_MEDIA_DIGIT,
+						      .value = value });
+}
+
+const struct ctl_digit_send *border_digit_sent(const struct border *border, unsigned *ret_count)
+{
+	*ret_count = border->digit_count;
+	return &border->digit;
 }
 
 bool border_media_timeout(struct border *border)

@@ -44,6 +44,10 @@ void border_relay_up(struct border *border, bool forgets);
 /* A media timeout of one of the live sessions, drawn. False: there is none. */
 /* What the relay tells of a side of the only session. */
 void border_media_event(struct border *border, uint8_t side, enum ctl_media_event_kind kind);
+/* It heard a digit from this side: CTL_DIGIT_VALUE. */
+void border_digit_heard(struct border *border, uint8_t side, uint32_t value);
+/* The last digit that it was to send (with the first of its payload types), and how many there were. */
+const struct ctl_digit_send *border_digit_sent(const struct border *border, unsigned *ret_count);
 bool border_media_timeout(struct border *border);
 /* DTLS of the first live session failed. */
 void border_security_failed(struct border *border, enum ctl_security_failure failure);

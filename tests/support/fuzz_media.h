@@ -28,7 +28,7 @@ static inline void fuzz_media_init(struct fuzz_media *fuzz, bool secure, bool pa
 				    .keying = keying, .keying_count = 2,
 				    .suites = suites, .suite_count = 2, .sdes = true, .pass = pass,
 				    .ice = CONF_ICE_LITE, .rtcp_mux = CONF_RTCP_MUX_OPTIONAL,
-				    .feedback = true };
+				    .feedback = true, .dtmf = CONF_DTMF_RFC4733 };
 
 	*fuzz = (struct fuzz_media){ .port = 10000, .secure = secure,
 				     .relay = { .suites = UINT32_MAX, .dtls_hash = CTL_HASH_SHA256,

@@ -126,6 +126,7 @@ static void media_defaults(void **state)
 	assert_int_equal(trunk->ice, CONF_ICE_OFF);
 	assert_int_equal(trunk->rtcp_mux, CONF_RTCP_MUX_OFF);
 	assert_false(trunk->feedback);
+	assert_int_equal(trunk->dtmf, CONF_DTMF_PASS);
 }
 
 /* Required keys that can be had: by DTLS, on trust, over TLS, or where a name may lead to TLS. */

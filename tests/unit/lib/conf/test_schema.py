@@ -51,7 +51,7 @@ FULL = {
             "limits": {"calls": 1, "cps": 1},
             "media": {"srtp": "off", "keying": ["dtls"], "srtp_suites": ["AEAD_AES_128_GCM"],
                       "sdes_trusted": False, "sdes_pass": False, "ice": "lite", "rtcp_mux": "optional",
-                      "feedback": True, "codecs": ["PCMU"], "nat": True, "timeout_s": 5,
+                      "feedback": True, "dtmf": "info", "codecs": ["PCMU"], "nat": True, "timeout_s": 5,
                       "first_timeout_s": 6, "hold_timeout_s": 7, "one_way_s": 8,
                       "timeout_action": "probe", "one_way_action": "bye"},
             "timers": {"first_response_ms": 500, "ring_s": 5},

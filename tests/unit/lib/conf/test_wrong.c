@@ -148,6 +148,8 @@ static const struct {
 	  "once" },
 	{ TRUNK("\"media\":{\"ice\":\"full\"}"), "/provisioning/trunks/0/media/ice", "\"full\"",
 	  "unknown word", "off, lite" },
+	{ TRUNK("\"media\":{\"dtmf\":\"inband\"}"), "/provisioning/trunks/0/media/dtmf", "\"inband\"",
+	  "unknown word", "pass, rfc4733, info" },
 	{ TRUNK("\"media\":{\"rtcp_mux\":true}"), "/provisioning/trunks/0/media/rtcp_mux", "true",
 	  "not a string", "off, optional" },
 	{ TRUNK("\"gateways\":[{\"uri\":\"sip:10.0.0.9\"}],\"media\":{\"srtp\":\"required\","

@@ -12,6 +12,8 @@
 #define GW_2  "198.51.100.21:5060"
 #define PICKY "198.51.100.22:5060" /* takes PCMU only */
 #define VAULT "198.51.100.23:5060" /* demands SRTP, and is trusted with its keys */
+#define TONES "198.51.100.24:5060" /* hears RFC 4733 */
+#define WORDS "198.51.100.25:5060" /* speaks INFO, and asks who we are */
 #define OTHER "192.0.2.66:5060" /* another trunk's */
 
 #define SDP_A                                                                                      \

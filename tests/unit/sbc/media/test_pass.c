@@ -143,7 +143,7 @@ static void test_terminated(void **state)
 	static const enum conf_srtp_suite others[] = { CONF_AES_256_CM_HMAC_SHA1_80 };
 	static const enum conf_keying dtls[] = { CONF_KEYING_DTLS };
 
-	for (unsigned i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 6; i++) {
 		struct world *w = *state;
 		struct slice sdp;
 
@@ -157,6 +157,8 @@ static void test_terminated(void **state)
 		} else if (i == 4) {
 			w->sides[1].keying = dtls;
 			w->sides[1].keying_count = 1;
+		} else if (i == 5) {
+			w->sides[1].dtmf = CONF_DTMF_INFO;
 		}
 		world_sides(w);
 		sdp = world_offer(w, 0, A SAVP CM("7"));

@@ -59,10 +59,14 @@ static struct fastpath *open_fastpath(const struct proc_start *start, uint32_t s
 		[CONF_FAST_TC] = FAST_TC,     [CONF_FAST_GENERIC] = FAST_GENERIC,
 		[CONF_FAST_OFF] = FAST_OFF,
 	};
+	static const enum fast_ring_mode rings[] = { [CONF_AF_XDP_AUTO] = FAST_RINGS_AUTO,
+						     [CONF_AF_XDP_ON] = FAST_RINGS_ON,
+						     [CONF_AF_XDP_OFF] = FAST_RINGS_OFF };
 	const struct conf *conf = start->conf;
 	struct fastpath_options options = {
 		.log = start->log,
 		.mode = modes[conf->relay_fast_path],
+		.rings = rings[conf->relay_af_xdp],
 		.interfaces = conf->relay_interfaces,
 		.interface_count = conf->relay_interface_count,
 		.capacity = 2 * sessions < KERNEL_FLOWS_MAX ? 2 * sessions : KERNEL_FLOWS_MAX,

@@ -31,6 +31,7 @@ enum conf_access_action { CONF_ACCESS_ALLOW, CONF_ACCESS_REJECT, CONF_ACCESS_DRO
 enum conf_fast_path {
 	CONF_FAST_AUTO, CONF_FAST_NATIVE, CONF_FAST_TC, CONF_FAST_GENERIC, CONF_FAST_OFF
 };
+enum conf_af_xdp { CONF_AF_XDP_AUTO, CONF_AF_XDP_ON, CONF_AF_XDP_OFF };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 
 struct conf_listener {
@@ -193,6 +194,7 @@ struct conf {
 	struct slice user; /* process.user: dropped to by root; default "sbc" if there, or none */
 	uint32_t relay_workers;     /* relay.workers: default 1 */
 	enum conf_fast_path relay_fast_path; /* default auto */
+	enum conf_af_xdp relay_af_xdp;      /* relay.af_xdp: default auto */
 	bool relay_io_uring; /* relay.io_uring: default true */
 	uint32_t relay_certificate_s; /* relay.certificate_s: default a day */
 	struct slice *relay_interfaces; /* relay.interfaces; none: those of the media addresses */

@@ -20,6 +20,7 @@
 static const char *const transport_words[] = { "udp", "tcp", "tls", "ws", "wss", NULL };
 static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
 static const char *const format_words[] = { "text", "json", NULL };
+static const char *const af_xdp_words[] = { "auto", "on", "off", NULL };
 static const char *const fast_path_words[] = { "auto", "native", "tc", "generic", "off", NULL };
 static const char *const srtp_words[] = { "off", "optional", "required", NULL };
 static const char *const keying_words[] = { "sdes", "dtls", NULL };
@@ -295,6 +296,8 @@ static const struct field interface_item = { "interface", FIELD_TEXT, .min = 1, 
 static const struct field relay_fields[] = {
 	{ "workers", FIELD_U32, AT(conf, relay_workers), .min = 1, .max = 64, .initial = 1 },
 	{ "fast_path", FIELD_WORD, AT(conf, relay_fast_path), .words = fast_path_words,
+	  .initial_text = "auto" },
+	{ "af_xdp", FIELD_WORD, AT(conf, relay_af_xdp), .words = af_xdp_words,
 	  .initial_text = "auto" },
 	{ "io_uring", FIELD_BOOL, AT(conf, relay_io_uring), .initial_bool = true },
 	{ "certificate_s", FIELD_U32, AT(conf, relay_certificate_s), .min = 1, .max = 365 * DAY_S,

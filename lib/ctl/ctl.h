@@ -9,7 +9,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/pool.h"
 
-#define CTL_VERSION 10u
+#define CTL_VERSION 11u
 #define CTL_MAX_BYTES 65536u
 
 enum ctl_payload_kind { CTL_PAYLOAD_MEDIA = 0, CTL_PAYLOAD_EVENT = 1 /* RFC 4733 */ };

@@ -9,6 +9,7 @@
 #include "lib/base/ensure.h"
 #include "lib/base/rand.h"
 #include "media-relay/control/control_priv.h"
+#include "media-relay/fastpath/fastpath.h"
 #include "media-relay/srtp/srtp.h"
 
 #define CONNECTIONS_MAX 1024u
@@ -25,10 +26,12 @@ static const struct dtls_identity *shown(const struct control *control)
 /* What this relay can do; sbcd writes its SDP by it. */
 static void send_info(const struct control *control, struct ctl_peer *peer)
 {
-	unsigned kernel = control->options.fastpath ? 1u << CTL_WAY_KERNEL : 0;
+	const struct fastpath *fastpath = control->options.fastpath;
+	unsigned kernel = fastpath && fastpath_forwards(fastpath) ? 1u << CTL_WAY_KERNEL : 0;
+	unsigned rings = fastpath && fastpath_has_rings(fastpath) ? 1u << CTL_WAY_XSK : 0;
 	struct ctl_message message = {
 		.type = CTL_relay_info,
-		.relay_info = { .ways = (uint8_t)(1u << CTL_WAY_SOCKET | kernel),
+		.relay_info = { .ways = (uint8_t)(1u << CTL_WAY_SOCKET | kernel | rings),
 				.srtp_suites = srtp_suites(),
 				.dtls_hash = CTL_HASH_SHA256,
 				.dtls_fingerprint = dtls_identity_fingerprint(shown(control)) },

@@ -80,7 +80,7 @@ static void interface_add(struct fastpath *fastpath, struct log *log, int fd, st
 
 	if (fastpath->interface_count == FAST_INTERFACES_MAX || name.len >= INTERFACE_NAME_BYTES)
 		return;
-	*interface = (struct fast_interface){ .link_fd = -1 };
+	*interface = (struct fast_interface){ .link_fd = -1, .ring_link_fd = -1 };
 	memcpy(interface->name, name.p, name.len);
 	if (interface_has(fastpath, interface->name))
 		return;
@@ -141,20 +141,20 @@ int fast_program_fd(const struct fastpath *fastpath, enum fast_mode mode)
 	return program ? bpf_program__fd(program) : -1;
 }
 
-static enum err attach_one(const struct fastpath *fastpath, enum fast_mode mode,
-			   struct fast_interface *interface)
+static enum err attach_one(int program_fd, enum fast_mode mode, uint32_t ifindex, int *ret_link_fd)
 {
 	struct bpf_link_create_opts options = { .sz = sizeof(options) };
 	enum bpf_attach_type type = BPF_XDP;
+	int fd;
 
 	if (mode == FAST_TC)
 		type = (enum bpf_attach_type)TCX_INGRESS;
 	else
 		options.flags = mode == FAST_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
-	interface->link_fd = bpf_link_create(fast_program_fd(fastpath, mode), (int)interface->ifindex,
-					     type, &options);
-	if (interface->link_fd < 0)
+	fd = bpf_link_create(program_fd, (int)ifindex, type, &options);
+	if (fd < 0)
 		return err_from_errno();
+	*ret_link_fd = fd;
 	return OK;
 }
 
@@ -180,7 +180,9 @@ static bool takes_frames(const struct fast_interface *interface)
 static enum err attach_all(struct fastpath *fastpath, enum fast_mode mode, const char **ret_why)
 {
 	for (size_t i = 0; i < fastpath->interface_count; i++) {
-		enum err err = attach_one(fastpath, mode, &fastpath->interfaces[i]);
+		struct fast_interface *interface = &fastpath->interfaces[i];
+		enum err err = attach_one(fast_program_fd(fastpath, mode), mode,
+					  interface->ifindex, &interface->link_fd);
 
 		if (err != OK) {
 			*ret_why = err_text(err);
@@ -220,4 +222,38 @@ enum err fast_attach(struct fastpath *fastpath, enum fast_mode wanted, const cha
 			fast_detach(fastpath);
 	}
 	return err;
+}
+
+/* ---- rings ---- */
+
+void fast_detach_rings(struct fastpath *fastpath)
+{
+	for (size_t i = 0; i < fastpath->interface_count; i++) {
+		if (fastpath->interfaces[i].ring_link_fd >= 0)
+			close(fastpath->interfaces[i].ring_link_fd);
+		fastpath->interfaces[i].ring_link_fd = -1;
+	}
+}
+
+/* Each interface by itself: a ring takes packets of whichever hook. */
+enum err fast_attach_rings(struct fastpath *fastpath, const char **ret_why)
+{
+	const struct bpf_program *program =
+		bpf_object__find_program_by_name(fastpath->object, "relay_rings");
+	int fd = program ? bpf_program__fd(program) : -1;
+
+	for (size_t i = 0; i < fastpath->interface_count; i++) {
+		struct fast_interface *interface = &fastpath->interfaces[i];
+		enum err err = attach_one(fd, FAST_NATIVE, interface->ifindex,
+					  &interface->ring_link_fd);
+
+		if (err != OK)
+			err = attach_one(fd, FAST_GENERIC, interface->ifindex,
+					 &interface->ring_link_fd);
+		if (err != OK) {
+			*ret_why = err_text(err);
+			return err;
+		}
+	}
+	return OK;
 }

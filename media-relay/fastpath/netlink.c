@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/genetlink.h>
 #include <linux/neighbour.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -270,7 +271,7 @@ enum err netlink_neighbour(struct netlink *netlink, uint32_t ifindex, const stru
 /* ---- devices ---- */
 
 enum err netlink_link_event(const struct nlmsghdr *head, uint32_t ifindex,
-			    unsigned char ret_mac[MAC_BYTES], uint32_t *ret_mtu)
+			    struct netlink_link *ret)
 {
 	const struct ifinfomsg *device = body_of(head);
 	const void *mac, *mtu;
@@ -279,11 +280,12 @@ enum err netlink_link_event(const struct nlmsghdr *head, uint32_t ifindex,
 	    (uint32_t)device->ifi_index != ifindex)
 		return ERR_UNSUPPORTED;
 	mac = attribute_find(head, sizeof(*device), IFLA_ADDRESS, MAC_BYTES);
-	mtu = attribute_find(head, sizeof(*device), IFLA_MTU, sizeof(*ret_mtu));
+	mtu = attribute_find(head, sizeof(*device), IFLA_MTU, sizeof(ret->mtu));
 	if (!mac || !mtu)
 		return ERR_UNSUPPORTED;
-	memcpy(ret_mac, mac, MAC_BYTES);
-	memcpy(ret_mtu, mtu, sizeof(*ret_mtu));
+	memcpy(ret->mac, mac, MAC_BYTES);
+	memcpy(&ret->mtu, mtu, sizeof(ret->mtu));
+	ret->is_up = (device->ifi_flags & IFF_UP) && (device->ifi_flags & IFF_RUNNING);
 	return OK;
 }
 

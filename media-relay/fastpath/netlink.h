@@ -21,6 +21,12 @@ struct netlink_route {
 	struct ip_addr next; /* the gateway, or the target itself */
 };
 
+struct netlink_link {
+	unsigned char mac[MAC_BYTES];
+	uint32_t mtu;
+	bool is_up; /* and its other end is */
+};
+
 /* protocol: NETLINK_ROUTE or NETLINK_GENERIC; groups: RTMGRP_* to be told of. */
 must_use enum err netlink_open(struct netlink *netlink, int protocol, uint32_t groups);
 void netlink_close(struct netlink *netlink);
@@ -48,4 +54,4 @@ must_use enum err netlink_neighbour_event(const struct nlmsghdr *head, uint32_t 
 
 /* A device event about ifindex. ERR_UNSUPPORTED: about something else. */
 must_use enum err netlink_link_event(const struct nlmsghdr *head, uint32_t ifindex,
-				     unsigned char ret_mac[MAC_BYTES], uint32_t *ret_mtu);
+				     struct netlink_link *ret);

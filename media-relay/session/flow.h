@@ -31,19 +31,23 @@ struct latch_candidate {
 
 struct latch {
 	bool locked;
-	struct endpoint source; /* once locked */
-	struct latch_candidate candidates[LATCH_CANDIDATES];
+	union {
+		struct endpoint source; /* once locked */
+		struct latch_candidate candidates[LATCH_CANDIDATES]; /* before */
+	};
 };
 
+/* What each packet reads stands first, here and in struct side: with thousands of streams it is not in
+ * the processor's caches, and session_expect asks for those lines. */
 struct flow {
 	struct side *side;
+	void *port;        /* the way in and out's own; this room never looks inside */
+	struct srtp *srtp; /* keys; RTCP without keys of its own has RTP's */
 	enum component component;
-	struct endpoint local;  /* family none: no port */
-	void *port;             /* the way in and out's own; this room never looks inside */
-	struct endpoint remote; /* as told; family none: not known */
 	struct endpoint target; /* where to send now: latched, else as told; family none: nowhere */
 	struct latch latch;
-	struct srtp *srtp; /* keys; RTCP without keys of its own has RTP's */
+	struct endpoint local;  /* family none: no port */
+	struct endpoint remote; /* as told; family none: not known */
 	struct early *early; /* hellos that came before the answer; NULL: none */
 };
 
@@ -93,27 +97,27 @@ struct side {
 	bool secured; /* told to be SRTP: nothing plain passes, with keys or (as yet) without */
 	bool pass;    /* told to leave the keys alone; in force when both sides are */
 	bool recorded; /* its session has a recording */
+	bool watched;      /* something is expected to arrive: timeouts run */
+	bool held;         /* nothing is, by the signalling; the hold's timeout runs */
+	bool told;         /* the event for this silence was given */
+	bool told_one_way; /* so was that the other side speaks meanwhile */
 	uint8_t direction; /* CTL_RECEIVE | CTL_TRANSMIT */
-	struct ip_prefix learn_from; /* family none: the told address only */
-	struct flow flows[COMPONENTS];
-	uint32_t address; /* the way in and out's number of the media address of its ports */
-	struct side_payload payloads[SIDE_MAX_PAYLOADS];
 	uint8_t payload_count;
+	struct channel *channel; /* ICE; NULL: none */
+	struct digits *digits;   /* among what arrives, or put beside it; NULL: none */
+	uint64_t last_packet_ms; /* accepted RTP; 0: never */
 	struct rtp_police police;
 	struct side_counters counters;
 	struct rtp_source source;
 	struct side_reports reports;
-	struct channel *channel; /* ICE; NULL: none */
-	struct digits *digits; /* among what arrives, or put beside it; NULL: none */
+	struct flow flows[COMPONENTS];
+	struct side_payload payloads[SIDE_MAX_PAYLOADS];
+	struct ip_prefix learn_from; /* family none: the told address only */
+	uint32_t address; /* the way in and out's number of the media address of its ports */
 	struct rtcp_peer peer; /* what its RTCP says of what it gets from us */
-	bool watched;           /* something is expected to arrive: timeouts run */
-	bool held;              /* nothing is, by the signalling; the hold's timeout runs */
-	bool told;              /* the event for this silence was given */
-	bool told_one_way;      /* so was that the other side speaks meanwhile */
 	uint64_t watch_since_ms;
-	uint32_t memory_slot; /* the worker's own */
-	uint64_t last_packet_ms; /* accepted RTP; 0: never */
 	uint64_t last_control_ms; /* accepted RTCP; 0: never */
+	uint32_t memory_slot; /* the worker's own */
 };
 
 struct stream {

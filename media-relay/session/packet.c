@@ -3,8 +3,12 @@
  * Nothing here allocates, and nothing a packet says is believed before `open` and `learn`. */
 #include "media-relay/session/session_priv.h"
 
+#include <stddef.h>
+
 #include "lib/base/ensure.h"
 #include "media-relay/session/digits_priv.h"
+
+#define LINE_BYTES 64u /* of a processor's cache */
 
 typedef enum packet_verdict stage_fn(struct packet *packet);
 
@@ -64,11 +68,12 @@ static enum packet_verdict srtp_dropped(enum srtp_verdict verdict)
 static enum packet_verdict stage_open(struct packet *packet)
 {
 	struct side *side = packet->flow->side;
-	struct srtp *srtp = flow_srtp(packet->flow);
 	enum srtp_verdict verdict = SRTP_PLAIN;
+	struct srtp *srtp;
 
 	if (!side->secured || passes_through(side))
 		return PACKET_FORWARD;
+	srtp = flow_srtp(packet->flow);
 	if (!latch_may_accept(packet))
 		return PACKET_DROP_SOURCE;
 	if (srtp)
@@ -233,10 +238,11 @@ static enum packet_verdict stage_rewrite(struct packet *packet)
 
 static enum packet_verdict stage_seal(struct packet *packet)
 {
-	struct srtp *srtp = flow_srtp(packet->out);
+	struct srtp *srtp;
 
 	if (!packet->out->side->secured || passes_through(packet->out->side))
 		return PACKET_FORWARD;
+	srtp = flow_srtp(packet->out);
 	if (!srtp)
 		return PACKET_DROP_PLAIN;
 	return srtp_dropped(srtp_protect(srtp, packet->kind == RTP_CONTROL, packet->bytes,
@@ -278,6 +284,27 @@ enum packet_verdict packet_leave(struct packet *packet)
 	enum packet_verdict verdict = stage_seal(packet);
 
 	return verdict == PACKET_FORWARD ? stage_count_out(packet) : verdict;
+}
+
+static void expect(uintptr_t from, size_t len)
+{
+	for (size_t at = 0; at < len; at += LINE_BYTES)
+		__builtin_prefetch((const void *)(from + at), 1);
+}
+
+/* Whether the other side stands before or behind is not looked up, for that would be waiting. */
+void session_expect(const struct flow *flow)
+{
+	uintptr_t side = (uintptr_t)flow - offsetof(struct side, flows);
+	uintptr_t others[] = { side - sizeof(struct side), side + sizeof(struct side) };
+
+	if (!flow)
+		return;
+	expect(side, offsetof(struct side, flows[COMPONENT_RTCP]));
+	for (unsigned i = 0; i < array_size(others); i++) {
+		expect(others[i], offsetof(struct side, counters) + LINE_BYTES);
+		expect(others[i] + offsetof(struct side, flows), LINE_BYTES);
+	}
 }
 
 enum packet_verdict session_packet(struct packet *packet)

@@ -6,6 +6,12 @@
 #include "media-relay/session/digits_priv.h"
 #include "media-relay/session/session_priv.h"
 
+static bool has_target(const struct flow *out)
+{
+	return out->target.ip.family != IP_NONE && out->target.port != 0 &&
+	       !ip_unspecified(&out->target.ip);
+}
+
 static enum flow_fit flow_fit(const struct flow *flow)
 {
 	const struct side *side = flow->side;
@@ -29,8 +35,9 @@ static enum flow_fit flow_fit(const struct flow *flow)
 		return FLOW_HELD;
 	if (!flow->latch.locked || !side->source.valid)
 		return FLOW_NOT_LATCHED;
-	if (out->target.ip.family == IP_NONE || out->target.port == 0 ||
-	    ip_unspecified(&out->target.ip))
+	if (side->told || side->told_one_way)
+		return FLOW_SILENT;
+	if (!has_target(out))
 		return FLOW_NO_TARGET;
 	return flow->local.ip.family == out->target.ip.family ? FLOW_FITS : FLOW_OTHER_IP;
 }
@@ -95,6 +102,58 @@ enum flow_fit session_flow_plan(const struct flow *flow, struct flow_plan *ret)
 	return FLOW_FITS;
 }
 
+/* A header is taken to be as short as one can be: only the few streams with more in it show a few
+ * octets too many. */
+static void take_sender(struct side *side, const struct flow_news *news)
+{
+	struct rtcp_sender *sent = &side->reports.sent;
+
+	rtcp_sender_of(sent, news->ssrc);
+	sent->packets += (uint32_t)news->packets;
+	sent->octets += (uint32_t)(news->bytes - RTP_HEADER_BYTES * news->packets);
+	if (news->timestamp_us > sent->at_us) {
+		sent->timestamp = news->timestamp;
+		sent->at_us = news->timestamp_us;
+	}
+}
+
+bool session_flow_path(const struct flow *flow, struct flow_path *ret)
+{
+	const struct flow *out = &flow->side->other->flows[COMPONENT_RTP];
+
+	if (!flow->port || !out->port || flow->component != COMPONENT_RTP ||
+	    !flow->side->source.valid || !has_target(out))
+		return false;
+	*ret = (struct flow_path){ .local = flow->local, .out = out->local, .target = out->target };
+	return true;
+}
+
+static void hot_add(struct flow_hot *hot, unsigned *count, const void *from, const void *to)
+{
+	hot[(*count)++] = (struct flow_hot){
+		.at = from, .bytes = (size_t)((const char *)to - (const char *)from)
+	};
+}
+
+unsigned session_flow_hot(const struct flow *flow, struct flow_hot ret[FLOW_HOT_MAX])
+{
+	const struct side *side = flow->side, *other = side->other;
+	const struct srtp *receive = flow_srtp(flow);
+	const struct srtp *send = flow_srtp(&other->flows[COMPONENT_RTP]);
+	unsigned count = 0;
+	size_t bytes;
+
+	hot_add(ret, &count, side, &side->flows[COMPONENT_RTCP]);
+	hot_add(ret, &count, &side->police, &side->peer);
+	hot_add(ret, &count, other, &other->flows[COMPONENT_RTCP]);
+	hot_add(ret, &count, &other->counters, &other->source);
+	if (receive && (ret[count].at = srtp_hot(receive, true, &bytes)))
+		ret[count++].bytes = bytes;
+	if (send && (ret[count].at = srtp_hot(send, false, &bytes)))
+		ret[count++].bytes = bytes;
+	return count;
+}
+
 void session_flow_take(struct sessions *sessions, struct flow *flow,
 		       const struct flow_news *news)
 {
@@ -116,6 +175,8 @@ void session_flow_take(struct sessions *sessions, struct flow *flow,
 		side->told = false;
 		side->told_one_way = false;
 	}
+	if (news->packets > 0)
+		take_sender(side, news);
 	rtp_source_take(&side->source, &news->standing, news->packets);
 }
 
@@ -127,6 +188,7 @@ const char *flow_fit_text(enum flow_fit fit)
 		[FLOW_RAW] = "not RTP",
 		[FLOW_CONTROL] = "RTCP is read",
 		[FLOW_NOT_LATCHED] = "not latched",
+		[FLOW_SILENT] = "silent",
 		[FLOW_HELD] = "on hold",
 		[FLOW_NO_TARGET] = "the other side has no address",
 		[FLOW_SECURED] = "secured",

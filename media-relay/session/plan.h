@@ -16,6 +16,7 @@ enum flow_fit {
 	FLOW_CONTROL,     /* RTCP is read by the relay */
 	FLOW_RAW,         /* not RTP */
 	FLOW_NOT_LATCHED, /* who sends is not known for certain */
+	FLOW_SILENT,      /* that was told: so is its next packet, at once */
 	FLOW_HELD,        /* one of the sides may not send or hear */
 	FLOW_NO_TARGET,
 	FLOW_RECORDED,
@@ -50,6 +51,24 @@ enum flow_fit session_flow_plan(const struct flow *flow, struct flow_plan *ret);
 /* Why it does not fit; static. */
 const char *flow_fit_text(enum flow_fit fit);
 
+/* Where a flow's packets come to and go on to, whatever the stages do with them in between. False:
+ * there is no such way now, or no packet passed yet. */
+struct flow_path {
+	struct endpoint local;
+	struct endpoint out;
+	struct endpoint target;
+};
+bool session_flow_path(const struct flow *flow, struct flow_path *ret);
+
+/* What the stages will read and write for a packet of the flow, to be fetched ahead. The number of
+ * pieces, at most FLOW_HOT_MAX. */
+#define FLOW_HOT_MAX 7u
+struct flow_hot {
+	const void *at;
+	size_t bytes;
+};
+unsigned session_flow_hot(const struct flow *flow, struct flow_hot ret[FLOW_HOT_MAX]);
+
 /* What was forwarded without the stages since the last time. */
 struct flow_news {
 	uint64_t packets;
@@ -58,6 +77,9 @@ struct flow_news {
 	uint32_t reordered;
 	uint32_t duplicated;
 	uint64_t last_packet_ms;
+	uint32_t ssrc;
+	uint32_t timestamp; /* that a packet of this moment … */
+	uint64_t timestamp_us; /* … would have; 0: not known */
 	struct rtp_standing standing;
 };
 

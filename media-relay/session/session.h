@@ -184,6 +184,8 @@ struct packet {
 
 /* Runs the stages on one packet. */
 enum packet_verdict session_packet(struct packet *packet);
+/* A packet may come there at once: its records are asked for from memory. NULL is fine. */
+void session_expect(const struct flow *flow);
 /* What session_packet left: a check, or DTLS. May send, and note events. PACKET_CONSUMED or a drop. */
 enum packet_verdict session_signal(struct sessions *sessions, struct packet *packet);
 const char *packet_verdict_name(enum packet_verdict verdict);

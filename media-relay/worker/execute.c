@@ -410,16 +410,15 @@ static struct way *way_of_side(struct side *side)
 /* What one side sends is what the other is sent: both are brought up to date first. */
 static void put_stream(struct worker *worker, struct stream *stream, struct ctl_stream_stats ret[2])
 {
-	for (unsigned i = 0; i < 2; i++)
-		if (way_of_side(&stream->sides[i]))
-			way_take(worker, way_of_side(&stream->sides[i]));
+	ways_take(worker, stream);
 	for (unsigned i = 0; i < 2; i++) {
 		const struct way *way = way_of_side(&stream->sides[i]);
 
 		side_stats(&stream->sides[i], worker->loop->now_ms, worker->loop->now_unix_ms,
 			   &ret[i]);
 		side_states(&stream->sides[i], &worker->arena, &ret[i]);
-		ret[i].way = way && way->in_kernel ? CTL_WAY_KERNEL : CTL_WAY_SOCKET;
+		ret[i].way = (uint8_t)(way ? way->now : CTL_WAY_SOCKET);
+		ret[i].way_reason = slice_text(way_reason(worker, way));
 	}
 }
 

@@ -267,6 +267,11 @@ void worker_collect(struct worker *worker)
 
 /* ---- life ---- */
 
+static void expect_datagram(const void *flow)
+{
+	session_expect(flow);
+}
+
 static enum err worker_init(struct worker *worker)
 {
 	enum err err = OK;
@@ -296,6 +301,7 @@ static enum err worker_init(struct worker *worker)
 				 &worker->sessions.dtls);
 	if (err != OK)
 		return err;
+	worker->io.expect = expect_datagram;
 	worker->sessions.send = worker_send;
 	worker->sessions.take = worker_take;
 	worker->sessions.send_owner = worker;

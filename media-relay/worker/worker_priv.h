@@ -156,6 +156,8 @@ void worker_recall(struct worker *worker, struct side *side, uint32_t slot);
 
 /* ---- packets.c ---- */
 void worker_on_datagram(void *owner, const struct io_datagram *datagram);
+/* fast_packet_fn */
+void worker_on_ring(void *owner, struct fast_packet *ring);
 /* session_send_fn */
 void worker_send(void *owner, struct flow *flow, const struct endpoint *to, const void *bytes,
 		 size_t len);

@@ -58,6 +58,7 @@ static struct ctl_media_info joined(const struct ctl_media_info *media,
 	info.reported_lost = stats->reported_lost;
 	info.reported_jitter_us = stats->reported_jitter_us;
 	info.way = stats->way;
+	info.way_reason = stats->way_reason;
 	if (stats->suite != CTL_SRTP_NONE) /* where keys pass the relay knows none */
 		info.suite = stats->suite;
 	info.packets_forged = stats->packets_forged;
@@ -100,6 +101,7 @@ static void put_media(struct json_out *out, const struct ctl_media_info *media)
 	put_endpoint(out, "remote", &media->remote);
 	json_put_str(out, "srtp", slice_text(ctl_srtp_suite_name(media->suite)));
 	json_put_str(out, "way", slice_text(ctl_way_name(media->way)));
+	json_put_str_or_null(out, "way_reason", media->way_reason);
 	json_put_u64(out, "packets_received", media->packets_received);
 	json_put_u64(out, "packets_sent", media->packets_sent);
 	json_put_u64(out, "bytes_received", media->bytes_received);

@@ -3,6 +3,18 @@
  * without an owner, and what outlives the relay. */
 #include "tests/unit/media-relay/session_fixture.h"
 
+/* Whatever stands around them in memory, and whoever has no flow. */
+static void records_are_asked_for_and_not_touched(void **state)
+{
+	struct fixture *f = *state;
+	struct stream before = *f->stream;
+
+	session_expect(NULL);
+	for (unsigned i = 0; i < 2 * COMPONENTS; i++)
+		session_expect(&f->stream->sides[i / COMPONENTS].flows[i % COMPONENTS]);
+	assert_memory_equal(f->stream, &before, sizeof(before));
+}
+
 static void ways_out(void **state)
 {
 	struct fixture *f = *state;
@@ -213,6 +225,8 @@ static void a_restart_goes_on_waiting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(records_are_asked_for_and_not_touched,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(ways_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(owners_have_numbers_of_their_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(stats_of_a_side, setup, teardown),

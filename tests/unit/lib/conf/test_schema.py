@@ -27,8 +27,8 @@ FULL = {
     "state_dir": "s", "run_dir": "r",
     "api": {"listen": "127.0.0.1:1"},
     "process": {"user": ""},
-    "relay": {"workers": 3, "fast_path": "tc", "io_uring": False, "certificate_s": 3600,
-              "interfaces": ["eth0", "eth1"]},
+    "relay": {"workers": 3, "fast_path": "tc", "af_xdp": "on", "io_uring": False, "certificate_s": 3600,
+               "interfaces": ["eth0", "eth1"]},
     "limits": {"calls": 4, "connections": 5},
     "dns": {"servers": ["127.0.0.1:53"]},
     "provisioning": {

@@ -56,15 +56,15 @@ struct rtp_source {
 	uint32_t cycles; /* sequence wraps, in units of 2^16 */
 	uint32_t base_sequence;
 	uint32_t bad_sequence; /* the next one, if the sender jumped */
+	uint16_t window_top;
+	bool has_transit;
 	uint64_t received;     /* of this SSRC, since base_sequence */
 	/* Which of the last 64 came: bit i is window_top - i. It stands apart from max_sequence, since
 	 * packets may be counted where no window is kept. */
 	uint64_t window;
-	uint16_t window_top;
 	uint64_t reordered;  /* came after a later one */
 	uint64_t duplicated; /* came again within the window */
 	/* jitter (A.8) */
-	bool has_transit;
 	uint32_t clock_hz;
 	uint32_t transit;
 	uint32_t jitter16; /* 16 times the jitter, in units of the clock */
@@ -77,6 +77,9 @@ struct rtp_source {
  * timestamps stand still: RFC 4733 2.5.1.3). */
 void rtp_source_count(struct rtp_source *source, const struct rtp_header *header,
 		      uint64_t arrival_us, uint32_t clock_hz);
+
+/* Could counting have led here? Of one that lay in a file, where even a bool may hold anything. */
+bool rtp_source_plausible(const struct rtp_source *source);
 
 /* Nobody listens for a while: the next packet is as the first one of another SSRC. */
 void rtp_source_suspend(struct rtp_source *source);

@@ -5,10 +5,14 @@
 
 #include <string.h>
 
+#include "lib/base/ensure.h"
+
 #define SEQUENCE_MOD (UINT32_C(1) << 16)
 #define MAX_DROPOUT 3000u  /* A.1 */
 #define MAX_MISORDER 100u  /* A.1 */
 #define WINDOW_BITS 64
+#define CLOCK_MAX_HZ 1000000u /* that control may tell */
+#define PACKETS_MAX (UINT64_C(1) << 48) /* of one stream: years at any speed */
 
 static uint64_t current_expected(const struct rtp_source *source)
 {
@@ -130,6 +134,26 @@ void rtp_source_suspend(struct rtp_source *source)
 	source->received = 0;
 	source->valid = false;
 	source->has_transit = false;
+}
+
+static bool is_truth(const bool *at)
+{
+	return *(const unsigned char *)at <= 1;
+}
+
+bool rtp_source_plausible(const struct rtp_source *source)
+{
+	const uint64_t counts[] = { source->received, source->reordered, source->duplicated,
+				    source->past_expected, source->past_received };
+
+	for (size_t i = 0; i < array_size(counts); i++)
+		if (counts[i] > PACKETS_MAX)
+			return false;
+	return is_truth(&source->valid) && is_truth(&source->has_transit) &&
+	       (source->payload_type < 128 || source->payload_type == RTP_PAYLOAD_TYPE_NONE) &&
+	       source->clock_hz <= CLOCK_MAX_HZ && source->cycles % SEQUENCE_MOD == 0 &&
+	       source->base_sequence < SEQUENCE_MOD &&
+	       source->base_sequence <= (uint64_t)source->cycles + source->max_sequence;
 }
 
 uint64_t rtp_source_expected(const struct rtp_source *source)

@@ -167,15 +167,24 @@ struct side_memory {
 	struct endpoint told[COMPONENTS];
 	struct endpoint learned[COMPONENTS]; /* family none: nobody */
 	struct side_counters counters;
-	struct rtp_source source;
+	struct rtp_source source; /* suspended */
 	uint32_t woven_ssrc; /* whose numbers are shifted, since digits were taken out or put in */
 	int32_t woven_shift; /* 0: nobody's */
 };
 
-/* The same for its SRTP: roll-over counters, as srtp_crypto.state. */
-struct side_states {
+/* Could side_remember have made it? Of what a former relay left in a file, before anything else is read
+ * of it: no field may lead where no packet and no message of control could. */
+bool side_memory_plausible(const struct side_memory *memory);
+
+/* Of a flow's keys: roll-over counters, as srtp_crypto.state. */
+struct flow_states {
 	uint16_t receive_len;
 	uint16_t send_len;
 	unsigned char receive[SRTP_STATE_MAX_BYTES];
-	unsigned char send[SRTP_STATE_MAX_BYTES];
+	unsigned char send[SRTP_SEND_STATE_MAX_BYTES];
+};
+
+/* The same for a side's SRTP. RTCP without keys of its own has none. */
+struct side_states {
+	struct flow_states flows[COMPONENTS];
 };

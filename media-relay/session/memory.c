@@ -6,6 +6,9 @@
 #include "media-relay/session/channel.h"
 #include "media-relay/session/digits_priv.h"
 
+#define COUNT_MAX (UINT64_C(1) << 56) /* octets of one stream: years at any speed */
+#define SHIFT_MAX (1 << 30)           /* room for what digits still add */
+
 void side_remember(const struct side *side, struct side_memory *ret)
 {
 	*ret = (struct side_memory){ .session = side->stream->session->id,
@@ -14,6 +17,8 @@ void side_remember(const struct side *side, struct side_memory *ret)
 				     .local = side->flows[COMPONENT_RTP].local,
 				     .counters = side->counters,
 				     .source = side->source };
+	/* What passes until the next look is not known: it is neither expected nor lost. */
+	rtp_source_suspend(&ret->source);
 	if (digits_shifted(side)) {
 		ret->woven_ssrc = side->digits->weave.ssrc;
 		ret->woven_shift = side->digits->weave.shift;
@@ -27,15 +32,57 @@ void side_remember(const struct side *side, struct side_memory *ret)
 	}
 }
 
+/* It would be heard alone, and sent to: an address that packets come from, in the one form that is
+ * compared with theirs. */
+static bool source_plausible(const struct endpoint *source, enum ip_family local)
+{
+	static const uint8_t zero[16];
+	size_t len = source->ip.family == IP_V4 ? 4 : 16;
+
+	if (source->ip.family == IP_NONE)
+		return true;
+	return source->ip.family == local && !ip_unspecified(&source->ip) &&
+	       !ip_multicast(&source->ip) &&
+	       memcmp(source->ip.bytes + len, zero, sizeof(zero) - len) == 0;
+}
+
+static bool counters_plausible(const struct side_counters *counters)
+{
+	uint64_t each[sizeof(*counters) / sizeof(uint64_t)];
+
+	memcpy(each, counters, sizeof(each));
+	for (size_t i = 0; i < array_size(each); i++)
+		if (each[i] > COUNT_MAX)
+			return false;
+	return true;
+}
+
+bool side_memory_plausible(const struct side_memory *memory)
+{
+	const uint8_t family = memory->local.ip.family;
+
+	return memory->stream < SESSION_MAX_STREAMS && memory->side < 2 &&
+	       (family == IP_V4 || family == IP_V6) &&
+	       source_plausible(&memory->learned[COMPONENT_RTP], family) &&
+	       source_plausible(&memory->learned[COMPONENT_RTCP], family) &&
+	       counters_plausible(&memory->counters) && rtp_source_plausible(&memory->source) &&
+	       memory->woven_shift >= -SHIFT_MAX && memory->woven_shift <= SHIFT_MAX;
+}
+
+static bool remember_states(const struct srtp *srtp, struct flow_states *ret)
+{
+	ret->receive_len = srtp ? (uint16_t)srtp_receive_state(srtp, ret->receive) : 0;
+	ret->send_len = srtp ? (uint16_t)srtp_send_state(srtp, ret->send) : 0;
+	return ret->receive_len > 0 || ret->send_len > 0;
+}
+
 bool side_remember_states(const struct side *side, struct side_states *ret)
 {
-	const struct srtp *srtp = side->flows[COMPONENT_RTP].srtp;
+	bool any = false;
 
-	if (!srtp)
-		return false;
-	ret->receive_len = (uint16_t)srtp_receive_state(srtp, ret->receive);
-	ret->send_len = (uint16_t)srtp_send_state(srtp, ret->send);
-	return ret->receive_len > 0 || ret->send_len > 0;
+	for (unsigned i = 0; i < COMPONENTS; i++)
+		any |= remember_states(side->flows[i].srtp, &ret->flows[i]);
+	return any;
 }
 
 void side_recall(struct side *side, const struct side_memory *memory, uint64_t now_ms)
@@ -53,8 +100,6 @@ void side_recall(struct side *side, const struct side_memory *memory, uint64_t n
 	}
 	side->counters = memory->counters;
 	side->source = memory->source;
-	/* What passed since the last look is not known: it is neither expected nor lost. */
-	rtp_source_suspend(&side->source);
 	if (side->counters.packets_received > 0)
 		side->last_packet_ms = now_ms;
 }

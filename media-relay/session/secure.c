@@ -155,6 +155,13 @@ static struct slice keep(struct arena *arena, const unsigned char *bytes, size_t
 	return arena_keep(arena, slice_of((const char *)bytes, len), &kept) == OK ? kept : SLICE_NONE;
 }
 
+bool flow_has_news(const struct flow *flow)
+{
+	struct srtp *srtp = flow_srtp(flow);
+
+	return srtp && srtp_take_news(srtp);
+}
+
 void side_states(const struct side *side, struct arena *arena, struct ctl_stream_stats *ret)
 {
 	const struct srtp *srtp = side->flows[COMPONENT_RTP].srtp;

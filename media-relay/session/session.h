@@ -119,6 +119,7 @@ void session_destroy(struct sessions *sessions, struct session *session);
 void side_remember(const struct side *side, struct side_memory *ret);
 /* False: it has no keys. */
 bool side_remember_states(const struct side *side, struct side_states *ret);
+bool flow_has_news(const struct flow *flow); /* keys, a new SSRC: remember its side at once */
 /* Just after a side_set that gave it these ports again. Who was learned is heard at once and nobody
  * else is, unless another address is told now; figures go on from where they were. */
 void side_recall(struct side *side, const struct side_memory *memory, uint64_t now_ms);

@@ -203,6 +203,12 @@ void worker_take(void *owner, struct flow *flow)
 }
 
 /* ring: where it came from; NULL: a socket. */
+static void remember_news(struct worker *worker, const struct flow *flow)
+{
+	if (worker->memory.memory && flow_has_news(flow))
+		worker_remember(worker, flow->side);
+}
+
 static void handle(struct worker *worker, struct packet *packet, struct fast_packet *ring)
 {
 	struct worker_stats *stats = &worker->stats;
@@ -218,6 +224,8 @@ static void handle(struct worker *worker, struct packet *packet, struct fast_pac
 	verdict = session_packet(packet);
 	if (packet->latched) {
 		on_latched(worker, packet);
+		if (worker->memory.memory)
+			worker_remember(worker, packet->flow->side);
 	}
 	if (packet->resumed)
 		on_resumed(worker, packet);
@@ -225,7 +233,9 @@ static void handle(struct worker *worker, struct packet *packet, struct fast_pac
 		verdict = on_signal(worker, packet);
 	if (recorded)
 		worker_record_after(worker, packet, verdict, room);
+	remember_news(worker, packet->flow);
 	if (verdict == PACKET_FORWARD) {
+		remember_news(worker, packet->out);
 		if (!ring || !way_send(worker, ring, packet))
 			io_forward(packet->out->port, &packet->out->target, packet->bytes,
 				   packet->len);

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * When a side is written to the relay's memory: as it is told, and in turn about once a second, some
- * at a time, so that no packet waits for many. The roll-over counters and the figures that are a second
- * old are good enough: indices are guessed over 2^15 packets (RFC 3711 3.3.1). */
+ * When a side is written to the relay's memory: as it is told, when its source was learned or its keys
+ * were first used, and in turn about once a second, some at a time, so that no packet waits for many.
+ * Where there are thousands the round takes longer instead of costing more than their packets do: what
+ * it carries are counters. Those that are seconds old are good enough: indices are guessed over 2^15
+ * packets (RFC 3711 3.3.1), and what passed since then is neither expected nor lost. */
 #include "media-relay/worker/worker_priv.h"
+
+#include "media-relay/session/digits.h"
 
 #define TICK_MS        20u
 #define TICKS_A_ROUND  50u
+#define TICK_SESSIONS  10u     /* at most: some 60 µs */
 #define LEFT_FOR_MS    600000u /* an owner that has not come back by then has ended its calls */
 
 void worker_remember(struct worker *worker, struct side *side)
@@ -13,13 +18,11 @@ void worker_remember(struct worker *worker, struct side *side)
 	struct side_memory record;
 	struct side_states states;
 
-	if (side->memory_slot == 0)
-		side->memory_slot = memory_take(&worker->memory);
-	if (side->memory_slot == 0)
+	if (!worker->memory.memory)
 		return;
 	side_remember(side, &record);
-	memory_put(&worker->memory, side->memory_slot, &record,
-		   side_remember_states(side, &states) ? &states : NULL);
+	side->memory_slot = memory_put(&worker->memory, side->memory_slot, &record,
+				       side_remember_states(side, &states) ? &states : NULL);
 }
 
 void worker_forget(struct worker *worker, struct side *side)
@@ -36,30 +39,43 @@ static void give_state(struct ctl_srtp_crypto *cryptos, uint32_t count, const un
 			cryptos[i].state = slice_of((const char *)bytes, len);
 }
 
+static void give_states(const struct ctl_stream_security *told, const struct side_states *states)
+{
+	const struct flow_states *rtp = &states->flows[COMPONENT_RTP];
+	const struct flow_states *rtcp = &states->flows[COMPONENT_RTCP];
+
+	give_state(told->receive, told->receive_count, rtp->receive, rtp->receive_len);
+	give_state(told->send, told->send_count, rtp->send, rtp->send_len);
+	give_state(told->receive_rtcp, told->receive_rtcp_count, rtcp->receive, rtcp->receive_len);
+	give_state(told->send_rtcp, told->send_rtcp_count, rtcp->send, rtcp->send_len);
+}
+
 uint32_t worker_take_left(struct worker *worker, const struct session *session,
 			  const struct ctl_stream_set *told, const struct endpoint *local)
 {
 	uint32_t slot = memory_take_left(&worker->memory, session->id, told->stream, told->side,
 					 local);
-	const struct side_states *states =
-		slot != 0 ? memory_get_states(&worker->memory, slot) : NULL;
+	const struct side_states *states;
 
-	if (states && told->security_count > 0) {
-		give_state(told->security->receive, told->security->receive_count, states->receive,
-			   states->receive_len);
-		give_state(told->security->send, told->security->send_count, states->send,
-			   states->send_len);
-	}
+	if (slot != 0 && told->security_count > 0 && memory_get(&worker->memory, slot, &states))
+		give_states(told->security, states);
 	return slot;
 }
 
 void worker_recall(struct worker *worker, struct side *side, uint32_t slot)
 {
+	const struct side_memory *record;
+	const struct side_states *states;
+
 	if (slot == 0)
 		return;
 	worker_forget(worker, side);
 	side->memory_slot = slot;
-	side_recall(side, memory_get(&worker->memory, slot), worker->loop->now_ms);
+	record = memory_get(&worker->memory, slot, &states);
+	if (!record)
+		return;
+	side_recall(side, record, worker->loop->now_ms);
+	session_recall_digits(&worker->sessions, side, record);
 }
 
 static void session_remember(struct worker *worker, struct session *session)
@@ -67,6 +83,7 @@ static void session_remember(struct worker *worker, struct session *session)
 	list_each(node, &session->streams) {
 		struct stream *stream = container_of(node, struct stream, link);
 
+		ways_take(worker, stream);
 		for (unsigned i = 0; i < 2; i++)
 			if (stream->sides[i].flows[COMPONENT_RTP].port)
 				worker_remember(worker, &stream->sides[i]);
@@ -77,9 +94,10 @@ static void on_tick(struct loop *loop, void *owner)
 {
 	struct worker *worker = owner;
 	uint32_t live = worker->sessions.session_pool.live;
+	uint32_t count = live / TICKS_A_ROUND + 1;
 	struct session *session = NULL;
 
-	for (uint32_t i = 0; i <= live / TICKS_A_ROUND; i++) {
+	for (uint32_t i = 0; i < count && i < TICK_SESSIONS; i++) {
 		session = pool_next(&worker->sessions.session_pool, &worker->memory_cursor);
 		if (!session)
 			break;

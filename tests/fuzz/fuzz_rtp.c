@@ -25,6 +25,8 @@ static void read_reports(const uint8_t *bytes, size_t len)
 	ensure(whole == len); /* rtp_classify said so */
 	memcpy(copy, bytes - len, len < sizeof(copy) ? len : sizeof(copy));
 	if (len <= sizeof(copy)) {
+		rtcp_shift_sent(copy, len, 0, 3, 5);
+		rtcp_shift_highest(copy, len, 0, -3);
 		rtcp_scrub(copy, len, 7);
 		ensure(len == 0 || copy[0] == (bytes - len)[0]);
 	}
@@ -50,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				 rtp_static_clock_hz(header.payload_type));
 		ensure(rtp_source_lost(&source) <= (int64_t)rtp_source_expected(&source));
 		ensure(source.reordered + source.duplicated <= at + 1);
+		ensure(rtp_source_plausible(&source)); /* a restarted relay would take it */
 	}
 	return 0;
 }

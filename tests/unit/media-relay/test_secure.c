@@ -381,8 +381,9 @@ static void back_to_plain(void **state)
 	assert_int_equal(stats.suite, CTL_SRTP_NONE);
 }
 
-/* Side 0 of a relay that was started again: RTP's association gave keys[0] and [1], RTCP's the others. */
-static void tell_associations(struct fixture *f)
+/* Side 0 of a relay that was started again: RTP's association gave keys[0] and [1], RTCP's the others.
+ * states: what was remembered; NULL: nothing. */
+static void tell_associations(struct fixture *f, const struct side_states *states)
 {
 	static const char print[DTLS_FINGERPRINT_BYTES];
 	struct ctl_dtls_setup dtls = { .hash = CTL_HASH_SHA256,
@@ -397,8 +398,14 @@ static void tell_associations(struct fixture *f)
 				      .remote_rtp = at(A), .remote_rtcp = at(A_RTCP) };
 	struct ctl_session_set message = { .streams = &set, .streams_count = 1 };
 
-	for (unsigned i = 0; i < KEYS; i++)
+	for (unsigned i = 0; i < KEYS; i++) {
+		const struct flow_states *it = states ? &states->flows[i / 2] : NULL;
+
 		keys[i] = crypto(f, i, CTL_SRTP_AEAD_AES_128_GCM);
+		if (it)
+			keys[i].state = i % 2 ? slice_of((const char *)it->send, it->send_len) :
+						slice_of((const char *)it->receive, it->receive_len);
+	}
 	assert_null(session_check(&message));
 	assert_int_equal(session_prepare_channel(&f->sessions, side, &set), OK);
 	assert_int_equal(session_prepare(&f->sessions, side, &set), OK);
@@ -422,7 +429,7 @@ static void keys_for_each_component(void **state)
 {
 	struct fixture *f = *state;
 
-	tell_associations(f);
+	tell_associations(f, NULL);
 	tell(f, 1, CTL_SRTP_NONE, 0, (struct ctl_stream_set){ 0 });
 	phone_turns_to(f, 0);
 	assert_int_equal(says(f, 0, A, 1), PACKET_FORWARD);
@@ -440,6 +447,56 @@ static void keys_for_each_component(void **state)
 	assert_int_equal(arrives(f, 0, COMPONENT_RTCP, A_RTCP, sealed(f, 0, true, report(f))),
 			 PACKET_FORWARD);
 	assert_null(f->stream->sides[0].flows[COMPONENT_RTCP].srtp);
+}
+
+/* Index of the report that is in f->packet, as it leaves. */
+static uint32_t control_index(const struct fixture *f)
+{
+	const unsigned char *at = f->bytes + f->packet.len - 4;
+
+	return (uint32_t)(at[0] & 0x7f) << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* The counters under RTCP's own keys outlive the relay: what was heard is not heard again, and no index
+ * is used twice. */
+static void keys_for_each_component_over_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct side *side = &f->stream->sides[0];
+	struct flow *rtcp = &side->flows[COMPONENT_RTCP];
+	unsigned char old[64];
+	struct side_states states;
+	size_t len = 0;
+	uint32_t last;
+
+	tell_associations(f, NULL);
+	tell(f, 1, CTL_SRTP_NONE, 0, (struct ctl_stream_set){ 0 });
+	phone_turns_to(f, 2);
+	assert_true(flow_has_news(rtcp));
+	assert_false(flow_has_news(rtcp));
+	for (unsigned i = 0; i < 3; i++) {
+		len = sealed(f, 0, true, report(f));
+		memcpy(old, f->bytes, len);
+		assert_int_equal(arrives(f, 0, COMPONENT_RTCP, A_RTCP, len), PACKET_FORWARD);
+		assert_int_equal(arrives(f, 1, COMPONENT_RTCP, B_RTCP, report(f)), PACKET_FORWARD);
+	}
+	last = control_index(f);
+	assert_true(flow_has_news(rtcp)); /* an SSRC */
+	assert_true(flow_has_news(&side->flows[COMPONENT_RTP]));
+	assert_false(flow_has_news(&side->flows[COMPONENT_RTP]));
+	assert_true(side_remember_states(side, &states));
+	assert_int_equal(session_secure(side, &(struct ctl_stream_set){ 0 }, f->now_ms), OK);
+	session_set_channel(&f->sessions, side, &(struct ctl_stream_set){ 0 }, f->now_ms);
+	assert_false(side_remember_states(side, &(struct side_states){ 0 }));
+
+	tell_associations(f, &states);
+	memcpy(f->bytes, old, len);
+	assert_int_equal(arrives(f, 0, COMPONENT_RTCP, A_RTCP, len), PACKET_DROP_REPLAY);
+	assert_int_equal(arrives(f, 0, COMPONENT_RTCP, A_RTCP, sealed(f, 0, true, report(f))),
+			 PACKET_FORWARD);
+	assert_int_equal(arrives(f, 1, COMPONENT_RTCP, B_RTCP, report(f)), PACKET_FORWARD);
+	assert_true(control_index(f) > last);
+	assert_understood(f, 0, true, 0);
 }
 
 static void what_is_refused(void **state)
@@ -495,6 +552,7 @@ int main(void)
 		TEST(another_key_while_packets_fly),
 		TEST(back_to_plain),
 		TEST(keys_for_each_component),
+		TEST(keys_for_each_component_over_a_restart),
 		TEST(what_is_refused),
 	};
 

@@ -1,27 +1,25 @@
 # SPDX-License-Identifier: MIT
 """ICE-lite and DTLS-SRTP of the relay, against ends that are not ours."""
 import array
-import math
 import os
 import re
 import shutil
-import socket
 import struct
 import subprocess
 import time
 
 import dtls
 import stun
-from cases import call, case, silent, until
-from relay import MUX, TOP, Phone, die_with_parent, figures, heard, ports, side, udp
+from cases import case, silent, until
+from ends import PASSWORD
+from relay import MUX, Phone, counter, die_with_parent, figures, heard, ports, side, udp
+from tone import RATE, linear, payloads, power
 
-PASSWORD = "relay+password/of22char"
 SHA1, SHA256 = 1, 3
 PASSIVE, ACTIVE = 0, 1
 SECURED, FAILED, CONNECTED = 4, 5, 6
 BY_FINGERPRINT = 1
 HELLOS = 100000
-STATS_LAYOUT = open(os.path.join(TOP, "lib/stats/stats.h"), encoding="utf-8").read()
 
 
 def ice(remote="theirs"):
@@ -190,6 +188,38 @@ def openssl_calls_and_is_answered(relay):
 
 
 @case()
+def a_hello_overtakes_the_answer(relay):
+    """The peer answers "active" and begins at once: its hello is here before control tells who it is. It
+    is held, from whomever, and answered, to the peer alone, when it is known; not when it comes again."""
+    client = relay.client()
+    relay.realms(client)
+    certificate = dtls.Certificate(relay.folder)
+    a = Phone(relay.inside[:-1] + "10", ssrc=0xaaaa)
+    b = Phone(relay.outside[:-1] + "20", ssrc=0xbbbb)
+    thief = udp(relay.inside[:-1] + "99")
+    hello = dtls.client_hello()
+    local = ports(client.request("session_set", session=1, streams=[
+        side(0, "in", security=[dtls_with(PASSIVE, b"")]), side(1, "out", b)]))
+    at_a, at_b = local[0, 0][0], local[0, 1][0]
+    for sock in (thief, a.rtp):
+        sock.sendto(hello, at_a)
+    until(lambda: counter(relay, "sbc_dtls_hellos_held_total") == 2, "held")
+    silent(a.rtp)
+    client.request("session_set", session=1, streams=[
+        side(0, "in", a, flags=MUX, security=[dtls_with(PASSIVE, certificate.fingerprint())])])
+    answer, source = heard(a.rtp)
+    assert source == at_a and answer[0] == 22 and answer[13] == 3, "no HelloVerifyRequest"
+    silent(thief)
+    bridge = dtls.Bridge(a.rtp, at_a)
+    program = dtls.client(bridge, certificate)
+    keys = program.keys()
+    next_event(client, SECURED)
+    check_media(bridge, a, b, at_a, at_b, *keys)
+    program.end()
+    bridge.close()
+
+
+@case()
 def the_relay_calls_openssl(relay):
     """The relay as client, with GCM too, and RTCP on a port and keys of its own."""
     client = relay.client()
@@ -205,7 +235,7 @@ def the_relay_calls_openssl(relay):
     client.request("session_set", session=1, streams=[
         side(0, "in", a, security=[dtls_with(ACTIVE, certificate.fingerprint())])])
     from_relay, to_relay = programs[0].keys()
-    next_event(client, SECURED)
+    assert {next_event(client, SECURED)["component"] for _ in programs} == {0, 1}
     check_media(bridges[0], a, b, at_a, at_b, to_relay, from_relay)
     assert programs[1].keys()[0] != from_relay
     refuses_plain(client, a, b, at_a)
@@ -213,7 +243,7 @@ def the_relay_calls_openssl(relay):
         it.end() if isinstance(it, dtls.Program) else it.close()
     # The same association told again is kept; another number is another handshake.
     bridge = dtls.Bridge(a.rtp, at_a)
-    program = dtls.server(bridge, certificate, "SRTP_AEAD_AES_256_GCM", "-keymatexportlen", "88")
+    program = dtls.server(bridge, certificate, "SRTP_AEAD_AES_256_GCM")
     client.request("session_set", session=1, streams=[
         side(0, "in", a, security=[dtls_with(ACTIVE, certificate.fingerprint())])])
     time.sleep(0.4)
@@ -275,41 +305,6 @@ def ice_and_dtls_together(relay):
     bridge.close()
 
 
-def client_hello():
-    """One of openssl's own."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.settimeout(10)
-        process = subprocess.Popen(
-            ["openssl", "s_client", "-dtls1_2", "-use_srtp", dtls.CM_80, "-connect",
-             f"127.0.0.1:{sock.getsockname()[1]}"], stdin=subprocess.PIPE, preexec_fn=die_with_parent,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        hello = sock.recv(2000)
-        process.kill()
-        process.wait(20)
-        return hello
-
-
-def counter(relay, name, labels=""):
-    """From the shared figures, as lib/stats lays them out; over all workers."""
-    name_bytes, labels_bytes, help_bytes = (
-        int(re.search(rf"#define STATS_{it}_BYTES (\d+)", STATS_LAYOUT).group(1))
-        for it in ("NAME", "LABELS", "HELP"))
-    size = 4 + name_bytes + labels_bytes + help_bytes
-    most = int(re.search(r"#define STATS_MAX_SERIES (\d+)", STATS_LAYOUT).group(1))
-    with open(os.path.join(relay.folder, "run", "media-relayd.stats"), "rb") as file:
-        data = file.read()
-    rows, _, series = struct.unpack_from("III", data, 12)
-    first_row = 4096 + (most * size + 4095) // 4096 * 4096
-    for number in range(series):
-        entry = data[4096 + number * size + 4:4096 + (number + 1) * size]
-        if (entry[:name_bytes].rstrip(b"\0").decode() == name and
-                entry[name_bytes:name_bytes + labels_bytes].split(b"\0")[0].decode() == labels):
-            return sum(struct.unpack_from("Q", data, first_row + (row * most + number) * 8)[0]
-                       for row in range(rows))
-    raise AssertionError(f"no series {name}")
-
-
 def memory_kib(relay):
     with open(f"/proc/{relay.process.pid}/status", encoding="ascii") as status:
         return int(re.search(r"VmRSS:\s*(\d+)", status.read()).group(1))
@@ -329,7 +324,7 @@ def floods_of_hellos_leave_nothing(relay):
         side(0, "in", a, flags=MUX, learn_from=network + ".0", learn_bits=24,
              security=[dtls_with(PASSIVE, certificate.fingerprint())]), side(1, "out", b)]))
     at_a, at_b = local[0, 0][0], local[0, 1][0]
-    hello = bytearray(client_hello())
+    hello = bytearray(dtls.client_hello())
     floods = [udp(f"{network}.{last}") for last in range(2, 252) if last != 10]
     before = memory_kib(relay)
     largest = asked = 0
@@ -365,35 +360,6 @@ def floods_of_hellos_leave_nothing(relay):
 
 
 # ---- GStreamer ----
-
-def tone(hz, seconds=1.0):
-    """PCMU payloads of 20 ms."""
-    def mulaw(sample):
-        sign = 0x80 if sample < 0 else 0
-        sample = min(abs(sample), 32635) + 132
-        exponent = sample.bit_length() - 8
-        return ~(sign | exponent << 4 | sample >> (exponent + 3) & 15) & 0xff
-    samples = [mulaw(int(8000 * math.sin(2 * math.pi * hz * i / 8000)))
-               for i in range(int(8000 * seconds))]
-    return [bytes(samples[i:i + 160]) for i in range(0, len(samples), 160)]
-
-
-def linear(byte):
-    byte = ~byte & 0xff
-    value = ((byte & 15) * 8 + 132 << (byte >> 4 & 7)) - 132
-    return -value if byte & 0x80 else value
-
-
-def strength(samples, hz):
-    """Share of the energy at this frequency (Goertzel)."""
-    coefficient = 2 * math.cos(2 * math.pi * hz / 8000)
-    one = two = 0.0
-    for sample in samples:
-        one, two = sample + coefficient * one - two, one
-    power = one * one + two * two - coefficient * one * two
-    total = sum(sample * sample for sample in samples)
-    return 2 * power / (len(samples) * total) if total else 0.0
-
 
 @case()
 def gstreamer_hears_and_is_heard(relay):
@@ -434,14 +400,14 @@ def gstreamer_hears_and_is_heard(relay):
             packet = heard(b.rtp)
             assert packet, "GStreamer is not heard"
             got += packet[0][12:]
-        assert strength([linear(byte) for byte in got[-4000:]], 440) > 0.8
-        for payload in tone(700, 2.0):
+        assert power([linear(byte) for byte in got[-4000:]], RATE, 440) > 0.8
+        for payload in payloads(700, 2.0):
             b.rtp.sendto(b.packet(payload), at_b)
             time.sleep(0.02)
         until(lambda: os.path.exists(out) and os.path.getsize(out) > 16000, "GStreamer hears nothing", 20)
         with open(out, "rb") as file:
             samples = array.array("h", file.read()[-8000:])
-        assert strength(samples, 700) > 0.8
+        assert power(samples, RATE, 700) > 0.8
     finally:
         process.kill()
         process.wait(20)

@@ -133,6 +133,9 @@ class Client:
         if self.hello[2]["program"] == "media-relayd":
             name, _, self.info = self.receive()
             assert name == "relay_info", name
+            if program == "sbcd":
+                name, _, self.identity = self.receive()
+                assert name == "relay_identity", name
 
     def send(self, name, request=0, **values):
         self.socket.send(self.codec.encode(name, request, **values))

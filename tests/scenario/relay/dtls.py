@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """DTLS ends that are not ours: openssl's s_client and s_server, and GStreamer. Each sits behind a bridge,
 which is the phone's one socket: DTLS goes to the program, the rest to the test. And the SRTP of their
-keys, in RFC 3711's words, on openssl's cipher command."""
+keys, in RFC 3711's words, on libcrypto's AES."""
+import ctypes
+import ctypes.util
 import hashlib
 import hmac
 import os
@@ -19,6 +21,8 @@ from relay import die_with_parent
 
 LABEL = "EXTRACTOR-dtls_srtp"
 CM_80 = "SRTP_AES128_CM_SHA1_80"
+# The longest that a profile takes, AES-256-GCM's: what is exported for a shorter one is its beginning.
+EXPORT = ("-keymatexport", LABEL, "-keymatexportlen", "88")
 
 
 def openssl(*args, data=None):
@@ -34,9 +38,10 @@ class Certificate:
         what = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"] if kind == "ec" else ["rsa:2048"]
         openssl("req", "-x509", "-newkey", *what, "-nodes", "-keyout", self.key, "-out", self.path,
                 "-days", "30", "-subj", "/CN=phone")
+        self.der = openssl("x509", "-in", self.path, "-outform", "DER")
 
     def fingerprint(self, name="sha256"):
-        return hashlib.new(name, openssl("x509", "-in", self.path, "-outform", "DER")).digest()
+        return hashlib.new(name, self.der).digest()
 
 
 class Bridge:
@@ -114,10 +119,12 @@ class Program:
             assert time.monotonic() < deadline, (pattern, self.text()[-3000:])
             time.sleep(0.02)
 
-    def keys(self):
-        """(client key+salt, server key+salt) of AES_CM_128, as this program exported them."""
-        raw = bytes.fromhex(self.wait_for(r"Keying material: ([0-9A-F]{120})\b").group(1))
-        return raw[0:16] + raw[32:46], raw[16:32] + raw[46:60]
+    def keys(self, key=16, salt=14):
+        """(client key+salt, server key+salt), as this program exported them; of AES_CM_128, if nothing
+        else is said (RFC 5764 4.2)."""
+        raw = bytes.fromhex(self.wait_for(r"Keying material: ([0-9A-F]{176})\b").group(1))
+        salts = raw[2 * key:]
+        return raw[:key] + salts[:salt], raw[key:2 * key] + salts[salt:2 * salt]
 
     def end(self):
         self.process.kill()
@@ -126,11 +133,26 @@ class Program:
         self.output.close()
 
 
+def client_hello():
+    """One of openssl's own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(10)
+        process = subprocess.Popen(
+            ["openssl", "s_client", "-dtls1_2", "-use_srtp", CM_80, "-connect",
+             f"127.0.0.1:{sock.getsockname()[1]}"], stdin=subprocess.PIPE, preexec_fn=die_with_parent,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        hello = sock.recv(2000)
+        process.kill()
+        process.wait(20)
+        return hello
+
+
 def client(bridge, certificate, profile=CM_80, *more):
     port = bridge.inner.getsockname()[1]
     return Program(bridge, ["s_client", "-connect", f"127.0.0.1:{port}", "-dtls1_2", "-use_srtp", profile,
                             "-cert", certificate.path, "-key", certificate.key, "-showcerts",
-                            "-keymatexport", LABEL, "-keymatexportlen", "60", *more])
+                            *EXPORT, *more])
 
 
 def server(bridge, certificate, profile=CM_80, *more):
@@ -140,7 +162,7 @@ def server(bridge, certificate, profile=CM_80, *more):
     probe.close()
     program = Program(bridge, ["s_server", "-accept", f"127.0.0.1:{port}", "-dtls1_2", "-use_srtp", profile,
                                "-cert", certificate.path, "-key", certificate.key, "-verify", "1",
-                               "-keymatexport", LABEL, "-keymatexportlen", "60", *more])
+                               *EXPORT, *more])
     program.wait_for("ACCEPT")
     bridge.program_at = ("127.0.0.1", port)
     return program
@@ -148,8 +170,20 @@ def server(bridge, certificate, profile=CM_80, *more):
 
 # ---- SRTP, RFC 3711 ----
 
+CRYPTO = ctypes.CDLL(ctypes.util.find_library("crypto"))
+CRYPTO.EVP_CIPHER_CTX_new.restype = ctypes.c_void_p
+
+
 def keystream(key, iv, size):
-    return openssl("enc", "-aes-128-ctr", "-K", key.hex(), "-iv", iv.hex(), data=bytes(size))
+    """AES in counter mode."""
+    cipher = getattr(CRYPTO, f"EVP_aes_{8 * len(key)}_ctr")
+    cipher.restype = ctypes.c_void_p
+    context = ctypes.c_void_p(CRYPTO.EVP_CIPHER_CTX_new())
+    out, done = ctypes.create_string_buffer(size), ctypes.c_int()
+    assert CRYPTO.EVP_EncryptInit_ex(context, ctypes.c_void_p(cipher()), None, key, iv) == 1
+    assert CRYPTO.EVP_EncryptUpdate(context, out, ctypes.byref(done), bytes(size), size) == 1
+    CRYPTO.EVP_CIPHER_CTX_free(context)
+    return out.raw
 
 
 def xor(a, b):
@@ -157,15 +191,16 @@ def xor(a, b):
 
 
 class Srtp:
-    """AES_CM_128_HMAC_SHA1_80, one direction, roll-over counter 0."""
+    """AES_CM_128_HMAC_SHA1_80, or another of RFC 6188's with other sizes; one direction, roll-over
+    counter 0."""
 
-    def __init__(self, master):
-        key, salt = master[:16], master[16:30]
+    def __init__(self, master, key_bytes=16, tag_bytes=10):
+        key, salt, self.tag_bytes = master[:key_bytes], master[key_bytes:], tag_bytes
 
         def derive(label, size):
             mixed = xor(salt, bytes(7) + bytes([label]) + bytes(6))
             return keystream(key, mixed + b"\0\0", size)
-        self.key, self.auth, self.salt = derive(0, 16), derive(1, 20), derive(2, 14)
+        self.key, self.auth, self.salt = derive(0, key_bytes), derive(1, 20), derive(2, 14)
 
     def cipher(self, packet):
         sequence, _, ssrc = struct.unpack_from(">HII", packet, 2)
@@ -173,12 +208,13 @@ class Srtp:
         return packet[:12] + xor(packet[12:], keystream(self.key, iv + b"\0\0", len(packet) - 12))
 
     def tag(self, packet):
-        return hmac.new(self.auth, packet + bytes(4), hashlib.sha1).digest()[:10]
+        return hmac.new(self.auth, packet + bytes(4), hashlib.sha1).digest()[:self.tag_bytes]
 
     def protect(self, packet):
         out = self.cipher(packet)
         return out + self.tag(out)
 
     def unprotect(self, packet):
-        assert self.tag(packet[:-10]) == packet[-10:], "the tag is wrong"
-        return self.cipher(packet[:-10])
+        sealed, tag = packet[:-self.tag_bytes], packet[-self.tag_bytes:]
+        assert self.tag(sealed) == tag, "the tag is wrong"
+        return self.cipher(sealed)

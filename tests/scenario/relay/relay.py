@@ -2,7 +2,9 @@
 """media-relayd as a process, and the two ends of a call as UDP sockets."""
 import ctypes
 import json
+import mmap
 import os
+import re
 import shutil
 import socket
 import struct
@@ -15,6 +17,7 @@ from ctl import Client, Codec
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BUILD = os.environ.get("SBC_BUILD", os.path.join(TOP, "build"))
+STATS_LAYOUT = open(os.path.join(TOP, "lib/stats/stats.h"), encoding="utf-8").read()
 RECEIVE, TRANSMIT, BOTH = 1, 2, 3
 RESET, REMOVE, MUX = 1, 2, 4
 
@@ -162,3 +165,23 @@ def figures(client, session):
     answer = client.request("session_query", sessions=[{"session": session}])
     assert answer[0] == "session_figures", answer
     return {(s["stream"], s["side"]): s for s in answer[1]["sessions"][0]["streams"]}
+
+
+def counter(relay, name, labels=""):
+    """From the shared figures, as lib/stats lays them out; over all workers."""
+    name_bytes, labels_bytes, help_bytes = (
+        int(re.search(rf"#define STATS_{it}_BYTES (\d+)", STATS_LAYOUT).group(1))
+        for it in ("NAME", "LABELS", "HELP"))
+    size = 4 + name_bytes + labels_bytes + help_bytes
+    most = int(re.search(r"#define STATS_MAX_SERIES (\d+)", STATS_LAYOUT).group(1))
+    with open(os.path.join(relay.folder, "run", "media-relayd.stats"), "rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # mostly holes
+    rows, _, series = struct.unpack_from("III", data, 12)
+    first_row = 4096 + (most * size + 4095) // 4096 * 4096
+    for number in range(series):
+        entry = data[4096 + number * size + 4:4096 + (number + 1) * size]
+        if (entry[:name_bytes].rstrip(b"\0").decode() == name and
+                entry[name_bytes:name_bytes + labels_bytes].split(b"\0")[0].decode() == labels):
+            return sum(struct.unpack_from("Q", data, first_row + (row * most + number) * 8)[0]
+                       for row in range(rows))
+    raise AssertionError(f"no series {name}")

@@ -9,9 +9,16 @@ import sys
 import traceback
 
 import cases
-import cases_channel  # their cases add themselves to cases.CASES
+import cases_addresses  # their cases add themselves to cases.CASES
+import cases_channel
+import cases_control
+import cases_digits
+import cases_forwarding
+import cases_latching
 import cases_restart
+import cases_rtcp
 import cases_srtp
+import cases_strangers
 from relay import Relay
 
 BROKEN = ("Sanitizer", "runtime error", "exit code", "broken invariant")

@@ -1,241 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""The REST API as strangers and as careless clients meet it: the gate, framing, JSON, secrets,
-conditions, versions, restarts and a damaged store; and sbcctl."""
-import glob
+"""The REST API as its clients meet it: secrets, conditions, pages, a thousand trunks, the metrics, and what
+it tells of itself."""
 import json
 import os
 import re
 import shutil
-import socket
-import sqlite3
+import struct
 import subprocess
-import time
 
 from cases.basic import establish
 from harness.case import case
-from harness.check import Skip, check, equal, eventually
+from harness.check import check, equal, eventually
 from harness.metrics import judge_metrics
-from harness.sbc import program, trunk
+from harness.sbc import trunk
 
-CORPORA = os.environ.get("SBC_CORPORA") or os.environ.get("SBC_CORPORA_DEFAULT", "")
-
-
-class Raw:
-    """One TCP connection on which exact bytes are sent."""
-
-    def __init__(self, sbc):
-        host, port = sbc.api.rsplit(":", 1)
-        self.host = host
-        self.socket = socket.create_connection((host, int(port)), 5)
-        self.socket.settimeout(5)
-
-    def send(self, data):
-        self.socket.sendall(data if isinstance(data, bytes) else data.encode("latin-1"))
-        return self
-
-    def read(self):
-        """Everything until the server closes or is silent for a while."""
-        self.socket.settimeout(1)
-        data = b""
-        try:
-            while chunk := self.socket.recv(65536):
-                data += chunk
-        except (socket.timeout, ConnectionError):
-            pass
-        self.socket.close()
-        return data
-
-    def statuses(self):
-        return [int(s) for s in re.findall(rb"HTTP/1\.[01] (\d{3})", self.read())]
-
-
-def raw(sbc, request):
-    return Raw(sbc).send(request).statuses()
-
-
-# ---- the gate ----
-
-TARGETS = ["/api/v1/trunks", "/api/v1/trunks/", "//api/v1/trunks", "/api//v1/trunks",
-           "/api/../api/v1/trunks", "/api/v1/./trunks", "/api/v1/health/../trunks",
-           "/api/v1/health/%2e%2e/trunks", "/api/v1/health%2f..%2ftrunks", "/api/v1/health/",
-           "/api/v1/health?/../trunks/x", "/API/V1/TRUNKS", "/api/v1/%74runks", "/api/v1/nothing",
-           "/nothing", "/metrics", "/api/v1/openapi.json", "/ui/", "/ui/../metrics", "/api/v1/health%00",
-           "/.", "/..", "/%2e", "/api/v1/health;x=1", "/api/v1/config", "/api/v1/ready/x"]
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get", "X"]
-HEADERS = ["", "Authorization:\r\n", "Authorization: Bearer\r\n", "Authorization: Bearer \r\n",
-           "Authorization: Basic YWRtaW46YWRtaW4=\r\n", "authorization: token\r\n",
-           "X-Forwarded-For: 127.0.0.1\r\n", "X-Original-URL: /api/v1/health\r\n",
-           "X-HTTP-Method-Override: GET\r\n", "X-Rewrite-URL: /api/v1/health\r\n"]
-
-
-@case("without a token every path and method answers 401", short=True)
-def gate(t):
-    sbc = t.sbc()
-    token = sbc.token()
-    open_target = "/api/v1/health?/../trunks/x"  # the query is no path: this is /health
-
-    def refused(line, headers=""):
-        got = raw(sbc, f"{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n")
-        check(got and set(got) <= {401, 400}, f"{line!r} with {headers!r}: {got}")
-        return got[0]
-
-    for target in TARGETS:
-        for method in METHODS:
-            if target == open_target and method in ("GET", "HEAD"):
-                continue
-            refused(f"{method} {target}")
-    for headers in HEADERS:
-        equal(refused("GET /api/v1/trunks", headers), 401, f"{headers!r}")
-    # Two of them, each right by itself; a token in the wrong places.
-    bearer = f"Authorization: Bearer {token}\r\n"
-    equal(refused("GET /api/v1/trunks", bearer + bearer), 401, "the header twice")
-    equal(refused("GET /api/v1/trunks", f"Cookie: token={token}\r\n"), 401, "a cookie")
-    equal(refused(f"GET /api/v1/trunks?token={token}&access_token={token}"), 401, "in the query")
-    equal(refused(f"GET http://{sbc.api}/api/v1/health"), 401, "absolute form")
-    for line in ("GET /api/v1/trunks\r\n", "GET /api/v1/trunks HTTP/0.9\r\n\r\n",
-                 "GET /api/v1/trunks HTTP/1.0\r\n\r\n"):
-        got = Raw(sbc).send(line).read()
-        check(b"pbx" not in got, f"{line!r} was answered: {got[:200]}")
-    equal(sbc.http("GET", "/api/v1/trunks")[0], 200, "with the token")
-
-
-@case("an address that guesses waits, and a valid token always passes", short=True)
-def guesses(t):
-    sbc = t.sbc()
-    statuses = [sbc.http("GET", "/api/v1/trunks", token=f"sbc_{n:052}")[0] for n in range(12)]
-    equal(statuses, [401] * 10 + [429] * 2, "twelve wrong tokens")
-    fields = sbc.http("GET", "/api/v1/nothing", token="wrong")[1]
-    check(int(fields["Retry-After"]) >= 1, f"{dict(fields)}")
-    equal(sbc.http("GET", "/api/v1/trunks")[0], 200, "the right token meanwhile")
-    equal(sbc.http("GET", "/api/v1/trunks", token=None)[0], 401, "no token: nothing was guessed")
-    check(sbc.metrics()["sbc_api_auth_failures_total"] == 10, "counted once each")
-
-
-@case("every answer carries the headers that bind a browser", short=True)
-def security_headers(t):
-    sbc = t.sbc()
-    for path, token in (("/", None), ("/ui/app.js", None), ("/api/v1/trunks", None),
-                        ("/api/v1/trunks", True), ("/api/v1/nothing", True), ("/metrics", True)):
-        fields = sbc.http("GET", path, token=token)[1]
-        policy = fields["Content-Security-Policy"]
-        check("frame-ancestors 'none'" in policy and "unsafe" not in policy and
-              "default-src 'none'" in policy, f"{path}: {policy}")
-        equal(fields["X-Content-Type-Options"], "nosniff", path)
-        check("Access-Control-Allow-Origin" not in fields, f"{path}: {dict(fields)}")
-    page = sbc.http("GET", "/", token=None)[2]
-    check("<script>" not in page and "style=" not in page and not re.search(r"\son\w+=", page),
-          "inline script or style in the page")
-    for name in re.findall(r'(?:src|href)="(/ui/[^"]+)"', page):
-        equal(sbc.http("GET", name, token=None)[0], 200, name)
-    # Text of calls must have no way to become markup or code.
-    scripts = sbc.http("GET", "/ui/app.js", token=None)[2]
-    imported = re.findall(r'from "(/ui/\w+\.js)"', scripts)
-    check(len(imported) >= 3, f"{imported}")
-    scripts += "".join(sbc.http("GET", name, token=None)[2] for name in imported)
-    for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(",
-                 "DOMParser", "srcdoc", "setAttribute"):
-        check(word not in scripts, f"{word} in the page's scripts")
-
-
-# ---- framing ----
-
-def smuggled(body):
-    return f"GET /api/v1/config HTTP/1.1\r\nHost: x\r\n\r\n{body}"
-
-
-@case("ambiguous framing is refused and the connection closed", short=True)
-def framing(t):
-    sbc = t.sbc()
-    head = (f"PUT /api/v1/trunks/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sbc.token()}\r\n")
-    inner = f"DELETE /api/v1/trunks/pbx HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sbc.token()}\r\n\r\n"
-    cases = {
-        "length and chunked": f"{head}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}",
-        "two lengths": f"{head}Content-Length: 2\r\nContent-Length: {2 + len(inner)}\r\n\r\n{{}}{inner}",
-        "the same length twice": f"{head}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{{}}{inner}",
-        "a list of lengths": f"{head}Content-Length: 2, 2\r\n\r\n{{}}{inner}",
-        "a signed length": f"{head}Content-Length: +2\r\n\r\n{{}}{inner}",
-        "a negative length": f"{head}Content-Length: -1\r\n\r\n{inner}",
-        "a length in hex": f"{head}Content-Length: 0x2\r\n\r\n{{}}{inner}",
-        "a huge length": f"{head}Content-Length: 99999999999999999999999\r\n\r\n{inner}",
-        "another encoding": f"{head}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n{inner}",
-        "chunked twice": f"{head}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}",
-        "an odd encoding": f"{head}Transfer-Encoding: xchunked\r\n\r\n{inner}",
-        "a space before the colon": f"{head}Content-Length : 2\r\n\r\n{{}}{inner}",
-        "a bad chunk": f"{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n{{}}\r\n0\r\n\r\n{inner}",
-        "a chunk that overflows": f"{head}Transfer-Encoding: chunked\r\n\r\n10000000000000002\r\n{{}}\r\n0\r\n\r\n{inner}",
-        "two hosts": f"{head}Host: y\r\nContent-Length: 2\r\n\r\n{{}}{inner}",
-    }
-    for what, request in cases.items():
-        got = raw(sbc, request)
-        # The library may repeat its refusal; whatever comes is one, and then the connection ends.
-        check(all(400 <= status < 500 for status in got), f"{what}: {got}")
-        equal(sbc.http("GET", "/api/v1/trunks/pbx")[0], 200, f"after {what} the trunk")
-        equal(sbc.http("GET", "/api/v1/trunks/x")[0], 404, f"after {what} no trunk")
-    # Not ambiguous, so it works: a body in chunks.
-    body = '{"valid":'
-    got = raw(sbc, f"{head}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-                   f"{len(body):x}\r\n{body}\r\n2\r\n1}}\r\n0\r\n\r\n")
-    equal(got, [422], "a body in chunks")
-
-
-@case("a large body is refused early, a slow one harms nobody", short=True)
-def large(t):
-    sbc = t.sbc()
-    head = f"PUT /api/v1/config HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sbc.token()}\r\n"
-    begin = time.monotonic()
-    # Nothing of the body is sent: the announced length is enough.
-    equal(Raw(sbc).send(f"{head}Content-Length: 1048577\r\n\r\n").statuses(), [413], "1 MiB and 1")
-    check(time.monotonic() - begin < 3, "answered before the body")
-    chunk = "10000\r\n" + "x" * 65536 + "\r\n"
-    equal(Raw(sbc).send(f"{head}Transfer-Encoding: chunked\r\n\r\n{chunk * 17}0\r\n\r\n").statuses(),
-          [413], "more than 1 MiB in chunks")
-    equal(sbc.http("PUT", "/api/v1/config", b'"' + b"x" * 1048574 + b'"')[0], 422, "1 MiB of text")
-    slow = Raw(sbc).send(f"{head}Content-Length: 1000\r\n\r\n{{")
-    others = [Raw(sbc).send("GET /api/v1/health HTTP/1.1\r\nX-Slow:") for _ in range(20)]
-    equal(sbc.http("GET", "/api/v1/trunks")[0], 200, "beside slow senders")
-    for connection in [slow] + others:
-        connection.socket.close()
-
-
-# ---- JSON ----
-
-@case("JSONTestSuite: never a 5xx, and what is no JSON is 400", short=True)
-def json_suite(t):
-    files = sorted(glob.glob(os.path.join(CORPORA, "rest-json/JSONTestSuite/test_parsing/*.json")))
-    if not files:
-        raise Skip("the JSONTestSuite is not there")
-    sbc = t.sbc()
-    before = sbc.rest("GET", "/config")
-    for path in files:
-        name = os.path.basename(path)
-        with open(path, "rb") as file:
-            body = file.read()
-        for method, target in (("PUT", "/config"), ("PUT", "/trunks/x"), ("PATCH", "/trunks/pbx")):
-            status, fields, answer = sbc.http(method, "/api/v1" + target, body)
-            if name.startswith("n_"):
-                equal(status, 400, f"{method} {name}")
-            else:
-                # A patch may be valid JSON that changes nothing, such as an empty object.
-                check(400 <= status < 500 or (method == "PATCH" and status == 200),
-                      f"{method} {name}: {status} {answer}")
-            if status >= 400:
-                check(fields["Content-Type"] == "application/problem+json", f"{name}: {dict(fields)}")
-    equal(sbc.rest("GET", "/config"), before, "the document afterwards")
-
-
-@case("a depth bomb and duplicates are refused at once", short=True)
-def bombs(t):
-    sbc = t.sbc()
-    for body in (b"[" * 100000, b"[" * 100000 + b"]" * 100000, b'{"a":' * 100000, b"[" * 33 + b"]" * 33):
-        status, _, answer = sbc.http("PUT", "/api/v1/config", body)
-        equal(status, 400, f"{body[:5]!r} …: {answer}")
-    for body in (b'{"trunks":[],"trunks":[]}', b'{"a":1e400}', b'"\\ud800"', b'"\xff"', b"\x00",
-                 b"[1]\x00", b"\xef\xbb\xbf{}", b"", b"// c\n{}"):
-        equal(sbc.http("PUT", "/api/v1/config", body)[0], 400, f"{body!r}")
-    equal(sbc.http("PUT", "/api/v1/config", b"<x/>", {"Content-Type": "text/xml"})[0], 415, "XML")
-
-
-# ---- resources ----
 
 def with_secrets(document):
     document["provisioning"]["trunks"][1]["auth"] = {"username": "u", "password": "TOPSECRET-1"}
@@ -372,6 +150,42 @@ def many_trunks(t):
     callee.take_bye()
 
 
+def stats_file(path, families):
+    """A program's shared figures, made by hand: families of (name, kind, label texts), each with 7."""
+    series = [(name, kind, labels) for name, kind, texts in families for labels in texts]
+    most, entry, table = 131072, 4 + 64 + 128 + 96, 4096
+    first = table + (most * entry + 4095) // 4096 * 4096
+    with open(path + ".made", "wb") as file:
+        file.truncate(first + 8 * most)
+        for number, (name, kind, labels) in enumerate(series):
+            file.seek(table + number * entry)
+            file.write(struct.pack("<I64s128s96s", kind, name.encode(), labels.encode(), b"made"))
+        file.seek(first)
+        file.write(struct.pack("<Q", 7) * len(series))
+        file.seek(0)
+        file.write(struct.pack("<QIIII32s", 0x7362637374617473, 2, 1, most, len(series), b"sbcd"))
+    os.rename(path + ".made", path)
+
+
+@case("the metrics of a thousand trunks come whole, histograms and all")
+def many_histograms(t):
+    sbc = t.sbc()
+    bounds = ["0.1", "0.5", "1", "2", "5", "10", "20", "30", "60", "120", "600", "+Inf"]
+    texts = [f'trunk="trunk-with-a-name-{n}",direction="{way}"' for n in range(1000)
+             for way in ("in", "out")]
+    stats_file(os.path.join(sbc.run, "sbcd.stats"), [
+        (name, kind, labels) for family in range(3) for name, kind, labels in (
+            (f"sbc_made_{family}_seconds_bucket", 2,
+             [f'{text},le="{bound}"' for text in texts for bound in bounds]),
+            (f"sbc_made_{family}_seconds_sum", 3, texts))])
+    status, _, text = sbc.http("GET", "/metrics", timeout_s=60)
+    equal(status, 200, "the metrics")
+    families = judge_metrics(text)
+    equal([len(families[f"sbc_made_{n}_seconds"].samples) for n in range(3)], [2000 * 14] * 3,
+          "samples of each histogram")
+    check(sbc.http("GET", "/api/v1/health")[0] == 200, "it goes on")
+
+
 @case("the metrics keep to Prometheus' text format, with calls, many trunks and two workers", short=True)
 def metrics(t):
     def change(document):
@@ -417,165 +231,3 @@ def openapi(t):
             equal(sbc.http("GET", target, token=None)[0], 401, f"{target} without a token")
     for path in ("/registrations", "/events", "/traces"):
         sbc.rest("GET", path, wanted=404)
-
-
-# ---- life ----
-
-@case("without sbcd a write is 503 and changes nothing; with it, it goes on", short=True)
-def without_sbcd(t):
-    sbc = t.sbc()
-    before = sbc.http("GET", "/api/v1/config")
-    sbc.kill("sbcd")
-    eventually(lambda: not sbc.rest("GET", "/stats")["connected"]["sbcd"], "sbcd is seen away")
-    answer = sbc.rest("PATCH", "/trunks/pbx", {"limits": {"calls": 9}}, 503)
-    check("sbcd" in answer["detail"], f"{answer}")
-    for path in ("/calls", "/calls/x", "/trunks/pbx/status"):
-        sbc.rest("GET", path, wanted=503)
-    status, _, answer = sbc.http("GET", "/api/v1/ready", token=None)
-    check(status == 503 and not answer["parts"]["sbcd"] and answer["parts"]["mgmt-apid"], f"{answer}")
-    equal(sbc.http("GET", "/api/v1/health", token=None)[0], 200, "/health")
-    equal(sbc.http("GET", "/api/v1/config")[2], before[2], "the document")
-    equal(len(sbc.rest("GET", "/config/versions")["items"]), 1, "versions")
-    sbc.restart("sbcd")
-    sbc.wait_ready()
-    sbc.rest("PATCH", "/trunks/pbx", {"limits": {"calls": 9}})
-    # What sbcd cannot run on is refused whole, by path.
-    listeners = sbc.rest("GET", "/realms/inside")["listeners"]
-    foreign = {"transport": "udp", "address": "192.0.2.1", "port": 5060}
-    answer = sbc.rest("PATCH", "/realms/inside", {"listeners": listeners + [foreign]}, 422)
-    equal(answer["errors"][0]["pointer"], f"/realms/0/listeners/{len(listeners)}", f"{answer}")
-    check(answer["errors"][0]["remedy"], f"{answer}")
-    equal(sbc.rest("GET", "/realms/inside")["listeners"], listeners, "the listeners")
-    check(sbc.ready(), "ready after a refusal")
-
-
-@case("kill -9 of mgmt-apid at any moment of a write leaves one version in force", short=True)
-def killed_in_writes(t):
-    sbc = t.sbc()
-    for turn in range(6):
-        limit = 100 + turn
-        body = json.dumps({"limits": {"calls": limit}})
-        connection = Raw(sbc).send(
-            f"PATCH /api/v1/trunks/pbx HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sbc.token()}\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n{body}")
-        time.sleep(0.004 * turn)
-        sbc.kill("mgmt-apid")
-        connection.socket.close()
-        sbc.restart("mgmt-apid")
-        sbc.wait_ready()
-        stored = sbc.rest("GET", "/trunks/pbx").get("limits", {}).get("calls")
-        with open(os.path.join(sbc.state, "config/current.json"), encoding="utf-8") as file:
-            snapshot = json.load(file)
-        equal([i.get("limits", {}).get("calls") for i in snapshot["provisioning"]["trunks"]
-               if i["name"] == "pbx"], [stored], "the snapshot")
-        equal(snapshot["version"], sbc.rest("GET", "/stats")["config_version"], "the version")
-
-
-@case("a restart keeps token, document and versions; a damaged store is set aside", short=True)
-def restart(t):
-    sbc = t.sbc(with_secrets)
-    token = sbc.token()
-    sbc.rest("PATCH", "/trunks/pbx", {"limits": {"calls": 9}})
-    document = sbc.rest("GET", "/config")
-    versions = sbc.rest("GET", "/config/versions")
-    equal(sbc.children["mgmt-apid"].stop(), 0, "exit code")
-    sbc.restart("mgmt-apid")
-    sbc.wait_ready()
-    equal((sbc.token(), sbc.rest("GET", "/config"), sbc.rest("GET", "/config/versions")),
-          (token, document, versions), "after a restart")
-    sbc.children["mgmt-apid"].stop()
-    for name in ("cdr.db", "config.db"):
-        with open(os.path.join(sbc.state, name), "wb") as file:
-            file.write(b"this is no database" * 1000)
-        for more in ("-wal", "-shm"):
-            if os.path.exists(os.path.join(sbc.state, name + more)):
-                os.unlink(os.path.join(sbc.state, name + more))
-    sbc.restart("mgmt-apid")
-    sbc.wait_ready()
-    for name in ("cdr.db", "config.db"):
-        kept = glob.glob(os.path.join(sbc.state, name + ".damaged-*"))
-        equal(len(kept), 1, f"what was kept of {name}")
-        with open(kept[0], "rb") as file:
-            check(file.read().startswith(b"this is no database"), kept[0])
-    check("set aside" in sbc.children["mgmt-apid"].output(), "the log says so")
-    # The document came back from the snapshot, the token from its file.
-    equal(sbc.token(), token, "the token")
-    equal({k: sorted(v, key=lambda i: i["name"]) for k, v in sbc.rest("GET", "/config").items()},
-          {k: sorted(v, key=lambda i: i["name"]) for k, v in document.items()}, "the document")
-    equal(sbc.rest("GET", "/config/versions")["items"][0]["version"],
-          versions["items"][0]["version"], "the version")
-
-
-@case("a second mgmt-apid on the same state ends with a reason and harms nothing", short=True)
-def second_one(t):
-    sbc = t.sbc()
-    done = subprocess.run([program("mgmt-apid"), "--config", sbc.config], capture_output=True, text=True,
-                          timeout=20, check=False)
-    check(done.returncode == 1 and "another mgmt-apid" in done.stderr, f"{done.returncode}: {done.stderr}")
-    sbc.rest("PATCH", "/trunks/pbx", {"limits": {"calls": 2}})
-    check(sbc.metrics()["sbc_config_changes_total"] == 1, "the first one's figures")
-
-
-@case("the store keeps hashes of tokens, in files of mode 0600", short=True)
-def at_rest(t):
-    sbc = t.sbc()
-    token = sbc.token().encode()
-    check(re.fullmatch(rb"sbc_[0-9a-z]{52}", token), f"{token}")
-    for root, _, names in os.walk(sbc.state):
-        for name in names:
-            path = os.path.join(root, name)
-            equal(os.stat(path).st_mode & 0o077, 0, f"mode of {path}")
-            if name != "api.token":
-                with open(path, "rb") as file:
-                    check(token not in file.read(), f"the token is in {path}")
-    with sqlite3.connect(os.path.join(sbc.state, "config.db")) as database:
-        check(database.execute("SELECT length(hash) FROM token").fetchall() == [(32,)], "the hashes")
-
-
-# ---- sbcctl ----
-
-@case("sbcctl: commands, --json and exit codes", short=True)
-def cli(t):
-    sbc = t.sbc()
-
-    def run(*words, wanted=0, text=None, token=None):
-        path = token or os.path.join(sbc.state, "api.token")
-        done = subprocess.run([program("sbcctl"), "--url", f"http://{sbc.api}", "--token-file", path,
-                               *words], capture_output=True, text=True, timeout=20, check=False,
-                              input=text)
-        equal(done.returncode, wanted, f"sbcctl {' '.join(words)}: {done.stdout}{done.stderr}")
-        check((wanted == 0) == (not done.stderr), f"{words}: {done.stderr!r}")
-        return done.stdout
-
-    check(json.loads(run("status"))["ready"], "status")
-    equal([i["name"] for i in json.loads(run("trunks", "--json"))["items"]], ["pbx", "carrier"], "trunks")
-    table = run("trunks", "list").splitlines()
-    check(table[0].startswith("NAME") and table[1].startswith("pbx"), f"{table}")
-    new = json.dumps({"targets": [{"trunk": "pbx"}]})
-    run("routes", "put", "extra", "-", text=new)
-    equal(json.loads(run("routes", "get", "extra"))["name"], "extra", "the new route")
-    run("routes", "put", "bad", "-", text='{"targets": [{"trunk": "ghost"}]}', wanted=4)
-    run("routes", "put", "bad", "-", text="{", wanted=4)
-    run("routes", "delete", "extra")
-    run("routes", "get", "extra", wanted=3)
-    run("trunks", "delete", "pbx", wanted=4)
-    document = run("config", "get")
-    path = os.path.join(sbc.folder, "document.json")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(document)
-    check(json.loads(run("config", "check", path))["valid"], "config check")
-    run("config", "put", path)
-    run("config", "versions")
-    run("config", "restore", "1")
-    run("config", "restore", "999", wanted=3)
-    run("calls")
-    run("calls", "show", "none", wanted=3)
-    run("calls", "hangup", "none", wanted=3)
-    run("cdrs", "list", "--trunk", "pbx", "--from", "2026-01-01T00:00:00+01:00")
-    run("cdrs", "list", "--colour", "red", wanted=4)
-    run("trunks", "status", "pbx")
-    run("nonsense", wanted=2)
-    run("calls", "show", wanted=2)
-    run("status", token="/nonexistent", wanted=5)
-    sbc.kill("mgmt-apid")
-    run("status", wanted=5)

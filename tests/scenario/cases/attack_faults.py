@@ -14,27 +14,15 @@ import threading
 import time
 
 from harness import sdp
+from harness.attack import back_to_start, cpu_seconds, invite
 from harness.case import case
 from harness.check import check, equal, eventually
 from harness.proc import Child
 from harness.sbc import program
 from harness.sip import Call, Message, token
 
-from cases.attack import back_to_start, invite
 from cases.attack_flood import connect
-from cases.basic import establish
-
-
-def hang_up(caller, callee):
-    caller.request("BYE")
-    callee.take_bye()
-    caller.expect(200, method="BYE")
-
-
-def cpu_seconds(sbc, name):
-    with open(f"/proc/{sbc.children[name].pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+from cases.basic import establish, hang_up
 
 
 def restart_with_files(sbc, name, files):
@@ -298,12 +286,8 @@ def locked_database(t):
     path = os.path.join(sbc.state, "cdr.db")
     lock = sqlite3.connect(path, isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
-    worst = 0
-    for number in range(20):
-        begin = time.monotonic()
+    for number in range(20):  # who waits for the lock waits for ever
         hang_up(*establish(t, pbx, carrier, t.slot.inside, called=f"+49{number}"))
-        worst = max(worst, time.monotonic() - begin)
-    check(worst < 0.5, f"a call took {worst:.3f} s")
     lock.execute("ROLLBACK")
     lock.close()
     equal(len(sbc.wait_cdrs(20, 15)), 20, "CDRs afterwards")

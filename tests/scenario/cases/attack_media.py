@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Attacks on media: strangers that spray, inject, take over or ask to be answered, and a peer whose
 packets are odd. The voice of both sides must arrive whole, and strangers hear nothing."""
+import multiprocessing
 import os
 import socket
 import struct
@@ -8,21 +9,16 @@ import threading
 import time
 
 from harness import sdp
+from harness.attack import back_to_start, drain
 from harness.case import case
-from harness.check import check, equal
+from harness.check import check, equal, eventually
 from harness.rtp import exchange
 
-from cases.attack import back_to_start, drain
-from cases.basic import establish
+from cases.basic import establish, hang_up
 
 BINDING = struct.pack(">HHI12s", 1, 0, 0x2112a442, b"0123456789ab")
+SPRAYED = 110  # port pairs of each realm
 SEEDS = ("coturn-stun", "janus", "rtpproxy", "libsrtp-corpus", "openssl-dtls", "webrtc-mediasoup")
-
-
-def hang_up(caller, callee):
-    caller.request("BYE")
-    callee.take_bye()
-    caller.expect(200, method="BYE")
 
 
 def talking(t):
@@ -39,11 +35,13 @@ def talking(t):
 
 
 class Voice:
-    """Sends 50 packets a second in the background, and compares what arrived at the end."""
+    """Sends 50 packets a second in the background, and compares what arrived at the end. seal, opens: what
+    becomes of a packet before it leaves, and of one that arrived."""
 
-    def __init__(self, sender, to, receiver):
+    def __init__(self, sender, to, receiver, seal=None, opens=None):
         self.sender, self.to, self.receiver = sender, to, receiver
-        self.sent, self.stop = [], False
+        self.seal, self.opens = seal or (lambda packet: packet), opens or (lambda packet: packet)
+        self.sent, self.sealed, self.heard, self.stop = [], [], [], False
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -51,13 +49,15 @@ class Voice:
         while not self.stop:
             packet = self.sender.packet()
             self.sent.append(packet)
-            self.sender.rtp.sendto(packet, self.to)
-            time.sleep(0.02)
+            self.sealed.append(self.seal(packet))
+            self.sender.rtp.sendto(self.sealed[-1], self.to)
+            self.heard += self.receiver.receive(1000, 0.02)  # a queue does not hold all of a long attack
 
     def finish(self):
         self.stop = True
         self.thread.join(2)
-        got = [packet for packet, _ in self.receiver.receive(len(self.sent) + 100, 0.5)]
+        self.heard += self.receiver.receive(len(self.sent) + 100, 0.5)
+        got = [self.opens(data) for data, _ in self.heard]
         strange = [packet for packet in got if packet not in self.sent]
         check(not strange, f"{len(strange)} foreign packets came through: {strange[:1]}")
         check(len(got) == len(self.sent), f"{len(got)} of {len(self.sent)} packets arrived")
@@ -146,44 +146,67 @@ def odd(t):
     back_to_start(sbc, None)
 
 
+class Sprayer:
+    """A stranger who sends to each port of both realms, over and over; a process, so that he takes no turns
+    from the phones."""
+
+    def __init__(self, t, *datagrams):
+        self.slot, self.datagrams = t.slot, datagrams
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((t.slot.stranger, 14000))
+        processes = multiprocessing.get_context("fork")
+        self.rounds = processes.Value("Q", 0, lock=False)
+        self.process = processes.Process(target=self.run, args=(os.getpid(),), daemon=True)
+        self.process.start()
+
+    @staticmethod
+    def ports(document):
+        """A range that takes little time, and enough for a hundred calls whose ports rest afterwards."""
+        for one in document["provisioning"]["realms"]:
+            one["media"]["port_max"] = one["media"]["port_min"] + 2 * SPRAYED - 1
+
+    def run(self, parent):
+        while os.getppid() == parent:
+            for data in self.datagrams:
+                for ip, first in ((self.slot.inside, 20000), (self.slot.outside, 30000)):
+                    for port in range(first, first + 2 * SPRAYED):
+                        self.sock.sendto(data, (ip, port))
+                time.sleep(0.005)
+            self.rounds.value += 1
+
+    def wait_round(self):
+        """Each port had each of them since."""
+        before = self.rounds.value
+        eventually(lambda: self.rounds.value > before + 1, "it sprays", 20)
+
+    def hears_nothing(self):
+        equal(drain(self.sock), (0, 0), "datagrams sent to the sprayer")
+
+    def close(self):
+        self.process.terminate()
+        self.process.join()
+        self.sock.close()
+
+
 @case("a sprayer over all ports while calls are set up hears nothing and is heard nowhere", short=True)
 def sprayer(t):
-    def change(document):
-        for one in document["provisioning"]["realms"]:
-            one["media"]["port_max"] = one["media"]["port_min"] + 199
-    sbc = t.sbc(change)
+    sbc = t.sbc(Sprayer.ports)
     pbx, carrier = t.peers()
-    thief = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    thief.bind((t.slot.stranger, 14000))
-    packet = struct.pack(">BBHII", 0x80, 0, 7, 160, 0x55555555) + b"evil" * 40
-    stop = []
-
-    def spray():
-        while not stop:
-            for ip, first in ((t.slot.inside, 20000), (t.slot.outside, 30000)):
-                for port in range(first, first + 200):
-                    thief.sendto(packet, (ip, port))
-            time.sleep(0.002)
-    thread = threading.Thread(target=spray, daemon=True)
-    thread.start()
-    try:
-        for number in range(20):
-            near, far = t.media(pbx.ip, 14000 + 4 * number), t.media(carrier.ip, 16000 + 4 * number)
-            call = establish(t, pbx, carrier, t.slot.inside, called=f"+49{number}",
-                             offer=sdp.compose(pbx.ip, near.port), answer=sdp.compose(carrier.ip, far.port))
-            to_near = sdp.Session(call[0].answer.body).target
-            to_far = sdp.Session(call[1].invite.body).target
-            sent = near.send(to_near, 12, 0.002)
-            got = far.receive(12, 1)
-            check(all(p in sent for p, _ in got), "a stranger's packet at the callee")
-            check(len(got) >= 8, f"{len(got)} of 12 packets arrived")
-            equal(near.receive(1, 0.01), [], "a stranger's packet at the caller")
-            sent = far.send(to_far, 12, 0.002)
-            check(all(p in sent for p, _ in near.receive(12, 1)), "a stranger's packet at the caller")
-            hang_up(*call)
-        equal(drain(thief), (0, 0), "datagrams sent to the sprayer")
-    finally:
-        stop.append(True)
-        thread.join(2)
-        thief.close()
+    thief = t.own(Sprayer(t, struct.pack(">BBHII", 0x80, 0, 7, 160, 0x55555555) + b"evil" * 40))
+    for number in range(20):
+        near, far = t.media(pbx.ip, 14000 + 4 * number), t.media(carrier.ip, 16000 + 4 * number)
+        call = establish(t, pbx, carrier, t.slot.inside, called=f"+49{number}",
+                         offer=sdp.compose(pbx.ip, near.port), answer=sdp.compose(carrier.ip, far.port))
+        to_near = sdp.Session(call[0].answer.body).target
+        to_far = sdp.Session(call[1].invite.body).target
+        sent = near.send(to_near, 12, 0.002)
+        got = far.receive(12, 1)
+        check(all(p in sent for p, _ in got), "a stranger's packet at the callee")
+        check(len(got) >= 8, f"{len(got)} of 12 packets arrived")
+        equal(near.receive(1, 0.01), [], "a stranger's packet at the caller")
+        sent = far.send(to_far, 12, 0.002)
+        check(all(p in sent for p, _ in near.receive(12, 1)), "a stranger's packet at the caller")
+        hang_up(*call)
+    thief.hears_nothing()
+    thief.close()
     back_to_start(sbc, None)

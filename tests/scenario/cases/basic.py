@@ -30,6 +30,12 @@ def establish(t, near, far, border, called="+493012345678", offer=None, answer=N
     return caller, callee
 
 
+def hang_up(caller, callee):
+    caller.request("BYE")
+    callee.take_bye()
+    caller.expect(200, method="BYE")
+
+
 @case("a call from the PBX to the carrier", short=True)
 def outbound(t):
     sbc = t.sbc()
@@ -56,9 +62,7 @@ def outbound(t):
     one = sbc.rest("GET", f"/calls/{call['id']}")
     equal(one["id"], call["id"], "GET of one call")
 
-    caller.request("BYE")
-    callee.take_bye()
-    caller.expect(200, method="BYE")
+    hang_up(caller, callee)
     cdr, = sbc.wait_cdrs(1)
     equal((cdr["sip_code"], cdr["result"]), (200, "answered"), "the CDR's result")
     check(cdr["duration_ms"] >= 0 and cdr["ended_at"], f"times in {cdr}")
@@ -106,9 +110,7 @@ def media(t):
                       "jitter_ms", "mos"):
             check(field in side, f"{field} in {side}")
         equal(side["packets_lost"], 0, f"packets lost in {side}")
-    caller.request("BYE")
-    callee.take_bye()
-    caller.expect(200, method="BYE")
+    hang_up(caller, callee)
 
 
 @case("SIPp calls SIPp, both directions, 10 calls each; tshark finds no fault")

@@ -10,13 +10,7 @@ from harness.rtp import exchange
 from harness.sbc import Sbc
 from harness.sip import options
 
-from cases.basic import establish
-
-
-def hang_up(caller, callee):
-    caller.request("BYE")
-    callee.take_bye()
-    caller.expect(200, method="BYE")
+from cases.basic import establish, hang_up
 
 
 def call_with_media(t, pbx, carrier, index=0):

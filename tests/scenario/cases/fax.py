@@ -9,7 +9,7 @@ from harness.case import case
 from harness.check import check, equal
 from harness.rtp import exchange
 
-from cases.basic import establish
+from cases.basic import establish, hang_up
 
 ATTRIBUTES = ["a=T38FaxVersion:0", "a=T38MaxBitRate:14400", "a=T38FaxRateManagement:transferredTCF",
               "a=T38FaxMaxBuffer:262", "a=T38FaxMaxDatagram:90", "a=T38FaxUdpEC:t38UDPRedundancy"]
@@ -18,12 +18,6 @@ ATTRIBUTES = ["a=T38FaxVersion:0", "a=T38MaxBitRate:14400", "a=T38FaxRateManagem
 def fax(ip, port, version):
     return ("\r\n".join(["v=0", f"o=- 4711 {version} IN IP4 {ip}", "s=-", f"c=IN IP4 {ip}", "t=0 0",
                          f"m=image {port} udptl t38"] + ATTRIBUTES) + "\r\n").encode()
-
-
-def hang_up(caller, callee):
-    caller.request("BYE")
-    callee.take_bye()
-    caller.expect(200, method="BYE")
 
 
 def udptl(sender, to, receiver, source, count=20):

@@ -122,9 +122,7 @@ def down_and_back(t):
     check(2 <= len(first.asked) - before <= 3, f"{len(first.asked) - before} OPTIONS before it was down")
     equal(up_metric(sbc, "carrier", t.slot.carrier), 0, "sbc_trunk_up")
     for _ in range(3):
-        begin = time.monotonic()
         answered(t, invite(t, pbx), second)
-        check(time.monotonic() - begin < 1, f"the call took {time.monotonic() - begin:.2f} s")
     check(not [m for m in first.inbox if m.method == "INVITE"], "a gateway that is down was called")
     cdr = sbc.wait_cdrs(4)[0]
     equal(len(cdr["attempts"]), 1, f"attempts of {cdr}")

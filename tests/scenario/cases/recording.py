@@ -10,13 +10,7 @@ from harness.check import Skip, check, equal, eventually
 from harness.proc import need
 from harness.rtp import exchange
 
-from cases.basic import establish
-
-
-def hang_up(caller, callee):
-    caller.request("BYE")
-    callee.take_bye()
-    caller.expect(200, method="BYE")
+from cases.basic import establish, hang_up
 
 
 def payloads(path):

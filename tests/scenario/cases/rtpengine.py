@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Secure media against rtpengine: every suite over SDES in both directions of offering, and DTLS-SRTP.
 Behind it and before the border stand plain peers, so that each packet is compared octet by octet."""
-from cases.attack_media import hang_up
+from cases.basic import hang_up
 from harness import sdp
 from harness.case import case
 from harness.check import check, equal, eventually

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Secure media with baresip on both sides: SDES and DTLS-SRTP towards a plain phone, towards each
-other, offered by the phone and by the border, welcome or demanded. Each hears the other's tone."""
+other, offered by the phone and by the border, welcome or demanded. Each hears the other's tone.
+Where keys pass through, libsrtp on both sides as well: what one sealed the other opens."""
+import base64
+import os
+
+import srtp
 from harness.baresip import Baresip, check_tone
 from harness.case import case
-from harness.check import check, equal, eventually
+from harness.check import Skip, check, equal, eventually
 from harness.sip import Call
 from harness import sdp
+
+from cases.rtpengine import SUITES
 
 # What the trunk asks of a phone like this.
 POLICY = {
@@ -36,9 +43,9 @@ def flows_on(sbc, call_id):
                f"media goes on from {before}", 5)
 
 
-def talk(t, near, far, ice=False, killed=False):
+def talk(t, near, far, ice=False, killed=False, more=None):
     """The caller is `near`, inside."""
-    more = {"ice": "lite", "rtcp_mux": "optional"} if ice else {}
+    more = {**(more or {}), **({"ice": "lite", "rtcp_mux": "optional"} if ice else {})}
     seconds = 12 if ice else 9
     sbc, ports = world(t, POLICY[near], POLICY[far], **more)
     callee = t.own(Baresip(t.folder, "bob", ports["carrier"], t.slot.port(20), 1000, seconds + 5,
@@ -93,6 +100,143 @@ def killed(t):
 @case("the relay killed under ICE and DTLS: the paths come back, too")
 def killed_with_ice(t):
     talk(t, "dtls_srtp", "dtls_srtp", ice=True, killed=True)
+
+
+@case("keys that pass: baresip on both sides, each with the other's keys")
+def passed_phones(t):
+    talk(t, "srtp-mand", "srtp-mand", more={"sdes_pass": True})
+
+
+@case("keys that pass: baresip on both sides, the relay killed")
+def passed_phones_killed(t):
+    talk(t, "srtp", "srtp", killed=True, more={"sdes_pass": True})
+
+
+NAMES = dict(enumerate(SUITES, 1))  # by enum ctl_srtp_suite
+
+
+def crypto_line(tag, suite, key, more=""):
+    return f"a=crypto:{tag} {NAMES[suite]} inline:{base64.b64encode(key).decode()}{more}"
+
+
+def secured(media, *lines, **more):
+    return sdp.compose(media.ip, media.port, extra=lines, **more).replace(b" RTP/AVP ", b" RTP/SAVP ")
+
+
+def crypto_of(body):
+    return [line for line in body.decode().split("\r\n") if line.startswith("a=crypto")]
+
+
+def sealed(sender, keys, to, receiver, opens, source, ways):
+    """RTP and RTCP arrive as they were sealed, and open with the other's own keys."""
+    for _ in range(30):
+        plain = sender.packet()
+        data = keys.seal(plain)
+        sender.rtp.sendto(data, to)
+        got = receiver.receive(1)
+        check(got and got[0][0] == data and got[0][1] == tuple(source), f"RTP as it was sealed: {got}")
+        equal(opens.open(data), plain, "what libsrtp opens")
+    report = sender.sender_report()
+    data = keys.seal(report, control=True)
+    sender.rtcp.sendto(data, (to[0], to[1] + 1))
+    got = receiver.receive_rtcp()
+    check(got and got[0][0] == data, f"RTCP as it was sealed: {got}")
+    equal(opens.open(data, control=True), report, "what libsrtp opens of RTCP")
+    ways.append(len(data))
+
+
+def passing(document, both=True):
+    for trunk in document["provisioning"]["trunks"]:
+        trunk["media"] = {**POLICY["srtp-mand"], "sdes_pass": both or trunk["name"] == "pbx"}
+
+
+@case("keys that pass: each end's own cross as they are, packets too, over a re-INVITE and a kill -9",
+      short=True)
+def passed(t):
+    if not srtp.LIBRARY:
+        raise Skip("libsrtp2 is not installed")
+    sbc = t.sbc(passing)
+    pbx, carrier = t.peers()
+    near, far = t.media(pbx.ip, 14000), t.media(carrier.ip, 16000)
+    keys = {name: os.urandom(size) for name, size in (("near", 28), ("other", 30), ("far", 28), ("new", 30))}
+    offered = [crypto_line(3, 7, keys["near"]), crypto_line(9, 1, keys["other"], "|2^20|1:4")]
+    caller = Call.start(pbx, (t.slot.inside, 5060), "+49", sdp=secured(near, *offered))
+    callee = Call.receive(carrier)
+    equal(crypto_of(callee.invite.body), offered, "crypto lines in the offer")
+    answered = [crypto_line(3, 7, keys["far"])]
+    callee.reply(200, secured(far, *answered))
+    answer = caller.expect(200)
+    equal(crypto_of(answer.body), answered, "crypto lines in the answer")
+    caller.ack()
+    callee.take_request("ACK")
+    to_near, to_far = sdp.Session(answer.body).target, sdp.Session(callee.invite.body).target
+
+    def both_ways(near_key, far_key, suite, ways):
+        ends = [srtp.Crypto(suite, near_key, far_key), srtp.Crypto(suite, far_key, near_key)]
+        sealed(near, ends[0], to_near, far, ends[1], to_far, ways)
+        sealed(far, ends[1], to_far, near, ends[0], to_near, ways)
+    ways = []
+    both_ways(keys["near"], keys["far"], 7, ways)
+    call, = sbc.calls()
+    media = sbc.rest("GET", f"/calls/{call['id']}")["media"]
+    equal([side["srtp"] for side in media], [NAMES[7]] * 2, "suites")
+    equal([side["packets_received"] for side in media], [30, 30], "packets")
+    equal([side["packets_forged"] for side in media], [0, 0], "packets that did not open")
+    check("inline" not in str(call) + str(media), "a key in the API")
+    # The callee takes new keys of another suite.
+    callee.send_invite(secured(far, crypto_line(1, 1, keys["new"]), version=2))
+    again = caller.take_request("INVITE")
+    equal(crypto_of(again.body), [crypto_line(1, 1, keys["new"])], "crypto lines in the re-INVITE")
+    caller.reply(200, secured(near, crypto_line(1, 1, keys["other"]), version=2))
+    equal(crypto_of(callee.expect(200).body), [crypto_line(1, 1, keys["other"])], "in its answer")
+    callee.ack()
+    caller.take_request("ACK")
+    both_ways(keys["other"], keys["new"], 1, ways)
+    sbc.kill("media-relayd")
+    sbc.restart("media-relayd")
+    sbc.wait_ready()
+    for at in (to_near, to_far):  # ready is said for new calls; the relay is told of this one meanwhile
+        t.wait_bound(*at, True)
+    both_ways(keys["other"], keys["new"], 1, ways)
+    equal(len(ways), 6, "ways that were looked at")
+    caller.request("BYE")
+    callee.take_bye()
+    sbc.wait_idle()
+    for name in ("sbcd", "media-relayd", "mgmt-apid"):
+        check("inline:" not in sbc.children[name].output(), f"a key in the log of {name}")
+    equal(sbc.metrics()["sbc_leaks_blocked_total"], 0, "messages that were held back")
+
+
+@case("keys do not pass to a trunk that does not say so; an answer without keys is refused", short=True)
+def not_passed(t):
+    sbc = t.sbc(lambda document: passing(document, both=False))
+    pbx, carrier = t.peers()
+    near, far = t.media(pbx.ip, 14000), t.media(carrier.ip, 16000)
+    key, other = os.urandom(30), os.urandom(30)
+    for passes in (False, True):
+        caller = Call.start(pbx, (t.slot.inside, 5060), "+49", sdp=secured(near, crypto_line(5, 1, key)))
+        callee = Call.receive(carrier)
+        lines = crypto_of(callee.invite.body)
+        equal(lines == [crypto_line(5, 1, key)], passes, f"keys crossed: {lines}")
+        if passes:
+            callee.reply(200, secured(far))
+            caller.expect(502)
+            caller.ack()
+            callee.take_request("ACK")
+            callee.take_bye()
+            continue
+        ours = next(line for line in lines if NAMES[1] in line)
+        mine = crypto_line(ours.split(":")[1].split(" ")[0], 1, other)
+        callee.reply(200, secured(far, mine))
+        answered, = crypto_of(caller.expect(200).body)
+        check(answered.startswith(f"a=crypto:5 {NAMES[1]} inline:"), answered)
+        check(answered != crypto_line(5, 1, other), "the callee's key crossed")
+        caller.ack()
+        callee.take_request("ACK")
+        caller.request("BYE")
+        callee.take_bye()
+        sbc.rest("PATCH", "/trunks/carrier", {"media": {"sdes_pass": True}})
+    equal(sbc.wait_cdrs(2)[0]["cause"], "answer_keys", "cause")
 
 
 @case("offers that a policy cannot take get 488 and a cause in the record")

@@ -4,13 +4,14 @@ judges refuse what is wrong."""
 import math
 
 from harness import sdp, sipp
-from harness.baresip import Baresip, check_tone, power
+from harness.baresip import Baresip, check_tone
 from harness.capture import Capture
 from harness.case import case
 from harness.check import Failed, check, equal
 from harness.metrics import judge_metrics
 from harness.rtp import exchange
 from harness.sip import Call, Message, judge, options
+from tone import power
 
 
 @case("our own peers call each other", short=True)

@@ -4,9 +4,10 @@ frequency is found again in the recording. It sends media from 127.0.0.1 whateve
 it lives there, on ports of the slot's own."""
 import array
 import glob
-import math
 import os
 import wave
+
+from tone import power
 
 from .check import Skip, check
 from .proc import Child, need
@@ -67,19 +68,6 @@ class Baresip(Child):
             check(file.getsampwidth() == 2, "a recording of 16 bits")
             samples = array.array("h", file.readframes(file.getnframes()))
             return samples[::file.getnchannels()], file.getframerate()
-
-
-def power(samples, rate, frequency):
-    """Goertzel: the share of the signal's energy that lies at this frequency, 0 to 1."""
-    total = sum(s * s for s in samples)
-    if not total:
-        return 0.0
-    step = 2 * math.cos(2 * math.pi * frequency / rate)
-    before = last = 0.0
-    for sample in samples:
-        before, last = last, sample + step * last - before
-    energy = before * before + last * last - step * before * last
-    return 2 * energy / (total * len(samples))
 
 
 def check_tone(agent, wanted, others):

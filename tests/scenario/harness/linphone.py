@@ -7,7 +7,8 @@ import os
 import subprocess
 import wave
 
-from .baresip import power
+from tone import power
+
 from .check import check
 from .proc import Child, need
 

@@ -3,7 +3,7 @@
 """Measures our programs and the ones users know, one after the other on this machine, and prints a
 table: CPU per call, highest clean rate, latency, memory per call, CPU per packet of the relay.
 
-usage: bench.py [--quick] [--only signalling|media|relay|crypto] [--json FILE]
+usage: bench.py [--quick] [--only signalling|media|relay|memory|crypto] [--json FILE]
 
 CPU is the sum over all threads of what /proc/PID/task/*/schedstat says, in nanoseconds, taken before
 the load and after the timers behind it have run out. One lock keeps timed runs apart. Only ratios
@@ -25,7 +25,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "scenario"))
 sys.path.insert(0, HERE)
 
-import relay_ways  # noqa: E402  pylint: disable=C0413
+import relay_bed  # noqa: E402  pylint: disable=C0413
+import relay_cost  # noqa: E402  pylint: disable=C0413
+import relay_limits  # noqa: E402  pylint: disable=C0413
+import relay_many  # noqa: E402  pylint: disable=C0413
+import relay_memory  # noqa: E402  pylint: disable=C0413
+import relay_setup  # noqa: E402  pylint: disable=C0413
 from harness import sdp, sipp  # noqa: E402  pylint: disable=C0413
 from harness.check import Failed, Skip  # noqa: E402  pylint: disable=C0413
 from harness.sbc import build_dir  # noqa: E402  pylint: disable=C0413
@@ -33,6 +38,8 @@ from harness.sip import Call, Endpoint  # noqa: E402  pylint: disable=C0413
 from harness.slots import Slot  # noqa: E402  pylint: disable=C0413
 from peers import Kamailio, NgClient, Ours, Rtpengine  # noqa: E402  pylint: disable=C0413
 
+RELAY_PARTS = {"cost": relay_cost.run, "limits": relay_limits.run, "many": relay_many.run,
+               "setup": relay_setup.run}
 HOLD_MS = 100
 DRAIN_S = 6  # timers D, J, K and RFC 6026's run out mostly within this
 # Calls that are up while others come. An anchored one is four sockets in the relay, of which an idle
@@ -336,30 +343,39 @@ def crypto():
     return rows
 
 
-def report_relay(name, row):
-    if isinstance(row, str):
-        print(f"  {name:28} not measured: {row}", flush=True)
-        return
-    print(f"  {name:28} {row['us_per_packet']:5.2f} µs/packet (process {row['us_process']}, softirq "
-          f"{row['us_softirq']}), {row['sent'] - row['received']} lost of {row['sent']}", flush=True)
+def bench_relay(bench, parts):
+    why_not = relay_bed.why_not()
+    if why_not:
+        print(f"relay: not measured: {why_not}")
+        return why_not
+    bed, wanted = relay_bed.Bed(bench.tools), set(parts.split(","))
+    try:
+        return {name: part(bed, bench.quick) for name, part in RELAY_PARTS.items() if name in wanted}
+    finally:
+        bed.close()
 
 
-def bench_relay(bench):
-    streams = min(relay_ways.STREAMS, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 512) // 2)
-    print(f"relay ({streams} streams of 172-byte packets, {relay_ways.RATE} packets/s in clumps of "
-          f"{relay_ways.CLUMP}; CPU of process and receive softirq):")
-    rows = relay_ways.measure_all(bench.tools, streams, 2 if bench.quick else 6, report_relay)
-    if isinstance(rows, str):
-        print(f"  not measured: {rows}")
-    return rows
+def bench_memory(quick):
+    print("memory of the relay (PSS of the process, with its memory over a restart):")
+    try:
+        return relay_memory.measure_all(quick, lambda kind, kib, count: print(
+            f"  {kind:40} {kib:5.2f} KiB/stream, both its sides, over {count}", flush=True))
+    except (OSError, AssertionError) as error:
+        print(f"  not measured: {error}")
+        return str(error)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a few seconds each; no ladder of rates")
-    parser.add_argument("--only", choices=("signalling", "media", "relay", "crypto"))
+    parser.add_argument("--only", choices=("signalling", "media", "relay", "memory", "crypto"))
+    parser.add_argument("--parts", default=",".join(RELAY_PARTS),
+                        help="of the relay: " + ", ".join(RELAY_PARTS))
     parser.add_argument("--json", help="writes all figures there too")
     options = parser.parse_args()
+    unknown = set(options.parts.split(",")) - set(RELAY_PARTS)
+    if unknown:
+        parser.error(f"--parts: the relay has no {', '.join(sorted(unknown))}")
     bench = Bench(options.quick)
     results = {}
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()}; ratios within this "
@@ -377,7 +393,9 @@ def main():
                 results[name] = row
                 report_signalling(name, row)
         if options.only in (None, "relay"):
-            results["relay"] = bench_relay(bench)
+            results["relay"] = bench_relay(bench, options.parts)
+        if options.only in (None, "memory"):
+            results["memory"] = bench_memory(options.quick)
         if options.only in (None, "media"):
             print("media (172-byte packets, sockets on loopback, CPU of the relay's threads):")
             for name, make, connect in (

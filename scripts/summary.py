@@ -7,7 +7,9 @@ import os
 import re
 import sys
 
-TAP = re.compile(r"^(not ok|ok) \d+(?: - | )?(.*)$", re.M)
+# A case, and the comments under it: where it failed, they say why.
+TAP = re.compile(r"^(not ok|ok) \d+(?: - | )?(.*)\n?((?:#.*\n?)*)", re.M)
+REASON_MAX_CHARS = 2000
 SECOND = re.compile(r"^# second try: (.*)$", re.M)
 SKIP = re.compile(r"\s*# SKIP:?\s*(.*)$", re.I)
 
@@ -28,11 +30,16 @@ class Tally:
             self.failed.append((name, reason))
 
 
+def reason_of(comments):
+    lines = [line[1:].strip() for line in comments.splitlines()]
+    return "\n  ".join(line for line in lines if line)[-REASON_MAX_CHARS:] or "see its log"
+
+
 def add_tap(tally, prefix, output, result):
     """A TAP program counts as its cases; one that died early also counts as a failure itself."""
     any_failed = False
     count = 0
-    for state, title in TAP.findall(output):
+    for state, title, comments in TAP.findall(output):
         count += 1
         skip = SKIP.search(title)
         if skip:
@@ -41,7 +48,7 @@ def add_tap(tally, prefix, output, result):
             tally.add(f"{prefix}: {title}", "ok")
         else:
             any_failed = True
-            tally.add(f"{prefix}: {title}", "failed", "see its log")
+            tally.add(f"{prefix}: {title}", "failed", reason_of(comments))
     if result not in ("OK", "SKIP", "EXPECTEDFAIL") and not any_failed:
         tally.add(prefix, "failed", f"{result} after {count} cases")
 

@@ -129,9 +129,12 @@ def tomorrow(t):
         secure(document)
         document["relay"] = {"certificate_s": 3}
     sbc = t.sbc(change)
+
+    def days():
+        return sbc.children["media-relayd"].output().count("certificate_changed")
     caller, callee, near, far = call(t, sbc)
-    shown = fingerprint(callee.invite.body)
-    eventually(lambda: "certificate_changed" in sbc.children["media-relayd"].output(), "another day", 10)
+    shown, today = fingerprint(callee.invite.body), days()  # on a slow machine the first days are over
+    eventually(lambda: days() > today, "another day", 10)
     there, _ = reinvite(caller, callee, sdp.compose(near.ip, near.port, version=2), far.sdp())
     equal(fingerprint(there.body), shown, "the fingerprint offered again")
     far.hears(near, sdp.Session(caller.answer.body).target)

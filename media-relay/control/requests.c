@@ -215,7 +215,7 @@ static void gather_release(struct control *control, struct request *request)
 }
 
 void request_to_all(struct control *control, struct connection *connection,
-		       const struct ctl_message *message)
+		    const struct ctl_message *message)
 {
 	struct request *request = request_create(control, connection, message);
 

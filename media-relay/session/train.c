@@ -157,7 +157,8 @@ static void step(struct digits *digits, uint64_t now_ms)
 	uint32_t units;
 	bool end;
 
-	if (!(to->direction & CTL_TRANSMIT) || !side_way_out(to, RTP_MEDIA)) { /* on hold, or gone: what waits is of no use later */
+	/* On hold, or gone: what waits is of no use later. */
+	if (!(to->direction & CTL_TRANSMIT) || !side_way_out(to, RTP_MEDIA)) {
 		digits->count = 1;
 		next(digits, now_ms);
 		return;

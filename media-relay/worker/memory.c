@@ -106,7 +106,8 @@ static bool header_valid(const struct memory_header *header, size_t bytes)
 {
 	bool valid = header->magic == MEMORY_MAGIC && header->version == MEMORY_VERSION &&
 		     header->chunk_bytes == chunk_bytes() && header->slot_count % CHUNK == 0 &&
-		     header->slot_count <= SLOTS_MAX && header->desks <= MEMORY_WORKERS && file_bytes(header->slot_count) <= bytes;
+		     header->slot_count <= SLOTS_MAX && header->desks <= MEMORY_WORKERS &&
+		     file_bytes(header->slot_count) <= bytes;
 
 	for (unsigned i = 0; i < MEMORY_CLASSES; i++)
 		valid = valid && header->used[i] <= header->slot_count && header->used[i] % RUN == 0;

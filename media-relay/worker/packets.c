@@ -202,13 +202,13 @@ void worker_take(void *owner, struct flow *flow)
 	way_take(owner, worker_way_of(flow));
 }
 
-/* ring: where it came from; NULL: a socket. */
 static void remember_news(struct worker *worker, const struct flow *flow)
 {
 	if (worker->memory.memory && flow_has_news(flow))
 		worker_remember(worker, flow->side);
 }
 
+/* ring: where it came from; NULL: a socket. */
 static void handle(struct worker *worker, struct packet *packet, struct fast_packet *ring)
 {
 	struct worker_stats *stats = &worker->stats;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * One call's media with a relay that always has ports: side 0 in 192.0.2.1 from 20000 up, side 1 in
- * 198.51.100.1 from 30000 up, and an IPv6 address beside each for those who ask for it. Each step keeps the last command and SDP for the test to look at. */
+ * 198.51.100.1 from 30000 up, and an IPv6 address beside each for those who ask for it. Each step keeps
+ * the last command and SDP for the test to look at. */
 #pragma once
 
 #include "tests/support/unit.h"

@@ -142,9 +142,9 @@ class Bed:
 
     def warm(self, lines):
         """Every source is learned, and what a stream gets after its first packets or its first second
-        is there."""
+        is there: each has sent sixty."""
         rate = min(20 * len(lines), 100000)
-        return self.send(lines, max(3, 20 * len(lines) / rate), rate, 32)
+        return self.send(lines, 60 * len(lines) / rate, rate, 32)
 
     def close(self):
         for name in (self.load, self.relay):

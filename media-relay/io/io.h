@@ -9,8 +9,9 @@
  *
  * A peer that is sent to, and that alone is heard for a while, gets a second socket at the same port,
  * connected to it: for that one the kernel keeps the routes both ways instead of looking them up for
- * each datagram. Everybody else still arrives at the first socket, and is told to the user alike. These
- * second sockets go by io_uring where the kernel has it (uring.h). */
+ * each datagram. Everybody else still arrives at the first socket, and is told to the user alike. Where
+ * the kernel has io_uring (uring.h) these second sockets go by it, or the first one where there is no
+ * second to be had. */
 #pragma once
 
 #include "lib/base/addr.h"
@@ -36,15 +37,17 @@ struct io_port {
 	struct io *io;
 	struct endpoint local;
 	void *flow; /* the user's; NULL: not in use */
-	struct loop_io direct; /* the socket that is connected to the peer; not watched: there is none */
+	struct loop_io direct; /* the second socket, connected to the peer */
 	struct endpoint peer;  /* who is sent to, mostly; family none: nobody yet */
 	union io_address peer_address; /* the same for the kernel */
-	uint32_t seat; /* of the second socket in the ring; 0: none, it is watched */
+	uint32_t seat; /* in the ring, of the second socket, or of the first one alone; 0: both are watched */
 	uint64_t steady_ms; /* when the last of these came */
 	uint8_t steady; /* datagrams of the peer alone, without a long pause, up to IO_STEADY */
 	uint8_t elsewhere; /* datagrams that were sent to others since the last one to the peer */
 	uint32_t stray; /* datagrams since it is not in use */
 	uint8_t dscp;
+	bool connected; /* there is a second socket */
+	bool alone; /* without the ring, until it is used anew */
 	bool deaf; /* the filter is on */
 	bool used; /* by a session, since it was opened */
 	bool open;
@@ -81,7 +84,7 @@ struct io {
 /* fn gets every datagram to a port in use. */
 must_use enum err io_init(struct io *io, struct loop *loop, io_datagram_fn *fn, void *owner);
 void io_fini(struct io *io);
-/* From now on second sockets go by io_uring. Called in the thread that the loop runs in, as all of this
+/* From now on io_uring is used. Called in the thread that the loop runs in, as all of this
  * room is then. ERR_UNSUPPORTED, -EPERM, -ENOSYS …: not here, all goes on without. */
 must_use enum err io_start_uring(struct io *io);
 

@@ -100,13 +100,33 @@ static const struct endpoint *source_of(struct io_port *port, const union io_add
 	return endpoint_from_sockaddr(&sa, storage) == OK ? storage : NULL;
 }
 
+void io_port_tell(struct io_port *port, const union io_address *from, unsigned char *bytes,
+		  size_t len, uint64_t arrival_us)
+{
+	struct io_datagram datagram = { .port = port,
+					.flow = port->flow,
+					.bytes = bytes,
+					.len = len,
+					.arrival_us = arrival_us };
+	const struct endpoint *source;
+
+	if (!port->flow) {
+		port_stray(port);
+		return;
+	}
+	source = source_of(port, from, &datagram.source);
+	if (!source)
+		return;
+	if (source != &datagram.source)
+		datagram.source = *source;
+	port->io->fn(port->io->owner, &datagram);
+}
+
 bool io_port_receive(struct io_port *port, int fd)
 {
 	struct io *io = port->io;
 	union io_address from = { .any = { .sa_family = AF_UNSPEC } };
 	socklen_t from_len = sizeof(from);
-	struct io_datagram datagram = { .port = port, .flow = port->flow, .bytes = io->buffer };
-	const struct endpoint *source;
 	ssize_t len;
 
 	if (io->expect)
@@ -114,18 +134,7 @@ bool io_port_receive(struct io_port *port, int fd)
 	len = recvfrom(fd, io->buffer, IO_DATAGRAM_MAX_BYTES, MSG_DONTWAIT, &from.any, &from_len);
 	if (len < 0)
 		return false;
-	if (!port->flow) {
-		port_stray(port);
-		return true;
-	}
-	source = source_of(port, &from, &datagram.source);
-	if (!source)
-		return true;
-	if (source != &datagram.source)
-		datagram.source = *source;
-	datagram.len = (size_t)len;
-	datagram.arrival_us = io_now_us();
-	io->fn(io->owner, &datagram);
+	io_port_tell(port, &from, io->buffer, (size_t)len, io_now_us());
 	return true;
 }
 
@@ -153,7 +162,7 @@ static void port_set_dscp(struct io_port *port, uint8_t dscp)
 {
 	port->dscp = dscp;
 	io_port_mark(port, port->watch.fd);
-	if (io_port_has_direct(port))
+	if (port->connected)
 		io_port_mark(port, port->direct.fd);
 }
 
@@ -194,11 +203,20 @@ enum err io_port_open(struct io *io, struct io_port *port, const struct endpoint
 	return OK;
 }
 
+static void port_flush(const struct io_port *port)
+{
+	if (port->io->uring)
+		uring_flush(port->io->uring);
+}
+
 void io_port_close(struct io_port *port)
 {
 	if (!port->open)
 		return;
 	io_port_disconnect(port);
+	port_flush(port);
+	if (port->seat != 0)
+		uring_leave(port->io->uring, port);
 	loop_forget(port->io->loop, &port->watch);
 	close(port->watch.fd);
 	*port = (struct io_port){ .open = false };
@@ -219,6 +237,7 @@ static void port_drain(struct io_port *port)
 static void port_forget_peer(struct io_port *port)
 {
 	io_port_disconnect(port);
+	port_flush(port); /* of what is on its way there */
 	port->peer = (struct endpoint){ .ip = { .family = IP_NONE } };
 	port->peer_address = (union io_address){ .any = { .sa_family = AF_UNSPEC } };
 	port->elsewhere = 0;
@@ -229,6 +248,8 @@ void io_port_use(struct io_port *port, void *flow, uint8_t dscp)
 	int unused = 0;
 
 	port_forget_peer(port);
+	io_port_leave(port);
+	port->alone = false;
 	if (port->used) /* a fresh socket holds nothing of an earlier call */
 		port_drain(port);
 	port->used = true;
@@ -244,15 +265,21 @@ void io_port_use(struct io_port *port, void *flow, uint8_t dscp)
 void io_port_rest(struct io_port *port)
 {
 	port_forget_peer(port);
+	io_port_leave(port);
 	port->flow = NULL;
 }
 
 static bool send_to(const struct io_port *port, const union io_address *to, const void *bytes,
 		    size_t len)
 {
-	socklen_t to_len = to->any.sa_family == AF_INET6 ? sizeof(to->v6) : sizeof(to->v4);
+	return sendto(port->watch.fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL, &to->any,
+		      io_address_len(to)) >= 0;
+}
 
-	return sendto(port->watch.fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL, &to->any, to_len) >= 0;
+bool io_port_send_peer(const struct io_port *port, const void *bytes, size_t len)
+{
+	return port->connected ? io_port_send_direct(port, bytes, len) :
+				 send_to(port, &port->peer_address, bytes, len);
 }
 
 /* To somebody who is not the peer; when it goes on like this, he is from now on. */
@@ -275,7 +302,7 @@ static bool send_elsewhere(struct io_port *port, const struct endpoint *to, cons
 void io_forward(struct io_port *port, const struct endpoint *to, const unsigned char *bytes,
 		size_t len)
 {
-	if (port->seat == 0 || !endpoint_eq(&port->peer, to) ||
+	if (!port->io->uring || !endpoint_eq(&port->peer, to) ||
 	    !uring_send(port->io->uring, port, bytes, len))
 		io_send(port, to, bytes, len);
 	else
@@ -286,14 +313,12 @@ void io_send(struct io_port *port, const struct endpoint *to, const void *bytes,
 {
 	bool sent;
 
-	if (port->io->uring)
-		uring_flush(port->io->uring);
+	port_flush(port);
 	if (!endpoint_eq(&port->peer, to)) {
 		sent = send_elsewhere(port, to, bytes, len);
 	} else {
 		port->elsewhere = 0;
-		sent = io_port_has_direct(port) ? io_port_send_direct(port, bytes, len) :
-						  send_to(port, &port->peer_address, bytes, len);
+		sent = io_port_send_peer(port, bytes, len);
 	}
 	if (!sent)
 		port->io->send_failed++;

@@ -9,17 +9,19 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "lib/base/ensure.h"
 
 #define CALLS 1024u       /* receives, sends and cancels that are handed over at once */
 #define COMPLETIONS 8192u /* that may wait; more do, but cost more */
 #define ROUNDS 16u /* then it is others' turn */
 #define LOOK 64u   /* completions looked at together */
 #define NONE UINT32_MAX
+#define NAME_BYTES 32u /* room for an address; what follows is aligned */
+#define ENVELOPE_BYTES (sizeof(struct io_uring_recvmsg_out) + NAME_BYTES)
 #define LINE_BYTES 64u
 
 struct uring {
@@ -28,6 +30,8 @@ struct uring {
 	struct loop_io watch; /* the eventfd */
 	struct buffers buffers;
 	struct seats seats;
+	struct msghdr envelope; /* what comes to first sockets has: its source before it */
+	bool sends_first; /* the kernel takes an address with a send */
 	uint32_t current; /* whose datagram is being handled; NONE: none, or it was sent on */
 	uint64_t now_us;
 };
@@ -72,8 +76,10 @@ static bool receive(struct uring *uring, const struct io_port *port)
 
 	if (!sqe)
 		return false;
-	/* With the true length of what is too long for a buffer. */
-	io_uring_prep_recv_multishot(sqe, port->direct.fd, NULL, 0, MSG_TRUNC);
+	if (port->connected) /* with the true length of what is too long for a buffer */
+		io_uring_prep_recv_multishot(sqe, port->direct.fd, NULL, 0, MSG_TRUNC);
+	else
+		io_uring_prep_recvmsg_multishot(sqe, port->watch.fd, &uring->envelope, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = 0;
 	io_uring_sqe_set_data64(
@@ -88,13 +94,17 @@ bool uring_send(struct uring *uring, const struct io_port *port, const unsigned 
 {
 	struct io_uring_sqe *sqe;
 
-	if (uring->current == NONE || port->seat == 0 || len > BUFFER_BYTES ||
-	    bytes != buffers_at(&uring->buffers, uring->current))
+	if (uring->current == NONE || !(port->connected ? port->seat != 0 : uring->sends_first) ||
+	    bytes != buffers_datagram(&uring->buffers, uring->current))
 		return false;
 	sqe = call_new(uring);
 	if (!sqe)
 		return false;
-	io_uring_prep_send(sqe, port->direct.fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	io_uring_prep_send(sqe, port->connected ? port->direct.fd : port->watch.fd, bytes, len,
+			   MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (!port->connected)
+		io_uring_prep_send_set_addr(sqe, &port->peer_address.any,
+					    (uint16_t)io_address_len(&port->peer_address));
 	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 	io_uring_sqe_set_data64(
 		sqe, tag_put((struct tag){ .call = CALL_SEND,
@@ -139,21 +149,49 @@ void uring_leave(struct uring *uring, struct io_port *port)
 
 /* ---- what the kernel tells ---- */
 
-static void deliver(struct uring *uring, struct io_port *port, uint32_t buffer, size_t len)
+/* Of the second socket: of nobody else than the peer is anything in there. False: too long. */
+static bool deliver_second(struct uring *uring, struct io_port *port, unsigned char *bytes,
+			   size_t len)
 {
 	struct io_datagram datagram = { .port = port,
 					.flow = port->flow,
-					.bytes = buffers_at(&uring->buffers, buffer),
+					.bytes = bytes,
 					.len = len,
-					.source = port->peer, /* of nobody else is anything in there */
+					.source = port->peer,
 					.arrival_us = uring->now_us };
 
-	if (len > DATAGRAM_BYTES) {
-		uring->io->too_long++;
-		io_port_alone(port); /* the next one of its kind gets through */
-		return;
-	}
+	if (len > DATAGRAM_BYTES)
+		return false;
 	uring->io->fn(uring->io->owner, &datagram);
+	return true;
+}
+
+/* Of the first one: the source comes before it. */
+static bool deliver_first(struct uring *uring, struct io_port *port, uint32_t buffer, size_t len)
+{
+	unsigned char *bytes = buffers_at(&uring->buffers, buffer);
+	struct io_uring_recvmsg_out *out =
+		io_uring_recvmsg_validate(bytes, (int)len, &uring->envelope);
+	union io_address from = { .any = { .sa_family = AF_UNSPEC } };
+
+	if (!out || out->flags & MSG_TRUNC)
+		return false;
+	memcpy(&from, io_uring_recvmsg_name(out),
+	       out->namelen < sizeof(from) ? out->namelen : sizeof(from));
+	uring->buffers.begins[buffer] = ENVELOPE_BYTES;
+	io_port_tell(port, &from, bytes + ENVELOPE_BYTES, len - ENVELOPE_BYTES, uring->now_us);
+	return true;
+}
+
+static void deliver(struct uring *uring, struct io_port *port, uint32_t buffer, size_t len)
+{
+	uring->buffers.begins[buffer] = 0;
+	if (port->connected ?
+		    deliver_second(uring, port, buffers_at(&uring->buffers, buffer), len) :
+		    deliver_first(uring, port, buffer, len))
+		return;
+	uring->io->too_long++;
+	io_port_alone(port); /* the next one of its kind gets through */
 }
 
 /* The receive ended. It begins again, unless this is no error of the network or of want of buffers. */
@@ -196,6 +234,8 @@ static void on_received(struct uring *uring, struct tag tag, int result, uint32_
 		if (uring->current != NONE)
 			buffers_offer(&uring->buffers, buffer);
 		uring->current = NONE;
+	} else if (port && result == 0) { /* an empty one, without a buffer and the last of this receive */
+		(void)deliver_second(uring, port, uring->io->buffer, 0);
 	}
 	if (!(flags & IORING_CQE_F_MORE))
 		on_end(uring, tag, result);
@@ -204,10 +244,14 @@ static void on_received(struct uring *uring, struct tag tag, int result, uint32_
 static void on_send_failed(struct uring *uring, struct tag tag, int result)
 {
 	struct io_port *port = seats_port(&uring->seats, tag);
+	bool untried = result == -ECONNREFUSED; /* said of an earlier datagram (ICMP) */
 
-	/* Refused: said of an earlier datagram (ICMP); this one was not even tried. */
-	if (!port || result != -ECONNREFUSED ||
-	    !io_port_send_direct(port, buffers_at(&uring->buffers, tag.buffer), tag.len))
+	if (port && !port->connected && result == -EINVAL) { /* Linux before 6.1 */
+		uring->sends_first = false;
+		untried = true;
+	}
+	if (!port || !untried ||
+	    !io_port_send_peer(port, buffers_datagram(&uring->buffers, tag.buffer), tag.len))
 		uring->io->send_failed++;
 }
 
@@ -322,6 +366,8 @@ enum err uring_create(struct io *io, struct uring **ret)
 		return ERR_NOMEM;
 	uring->io = io;
 	uring->current = NONE;
+	uring->envelope.msg_namelen = NAME_BYTES;
+	uring->sends_first = true;
 	uring->ring.ring_fd = uring->watch.fd = -1;
 	err = ring_open(uring);
 	if (err == OK)

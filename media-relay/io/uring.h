@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Connected sockets by io_uring (Linux 6.1): what came to hundreds of them is received with one system
- * call, and what leaves in answer is sent with another. Where a system call is dear (a virtual machine,
- * a processor with many mitigations) that is half of what a packet costs over sockets.
+ * Sockets by io_uring (Linux 6.1): what came to hundreds of them is received with one system call, and
+ * what leaves in answer is sent with another. Where a system call is dear (a virtual machine, a processor
+ * with many mitigations) that is half of what a packet costs over sockets.
  *
  * A datagram lies in one of the ring's buffers. When its receiver sends it on from there
  * (uring_send), the buffer is lent until the kernel has taken it.
@@ -17,10 +17,11 @@ struct uring;
 must_use enum err uring_create(struct io *io, struct uring **ret);
 void uring_destroy(struct uring **uring);
 
-/* From now on what port->peer sends comes by the ring: port->direct is connected to it, and nothing from
- * before waits in it. Sets port->seat. False: no room, the socket is the caller's as before. */
+/* From now on what comes to the port's second socket comes by the ring, and nothing from before its
+ * connection waits in it; or, as long as there is no second one, what comes to the first. Sets port->seat.
+ * False: no room, the socket is the caller's as before. */
 bool uring_join(struct uring *uring, struct io_port *port);
-/* Before port->direct is closed. Clears port->seat. */
+/* Before that socket is closed. Clears port->seat; what was received by then is lost. */
 void uring_leave(struct uring *uring, struct io_port *port);
 
 /* The datagram that is being handled, where it lies, to port->peer with the next call. It is not to be

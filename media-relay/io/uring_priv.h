@@ -87,6 +87,7 @@ void seats_fini(struct seats *seats);
 struct buffers {
 	struct io_uring_buf_ring *offers;
 	unsigned char *bytes;
+	uint16_t begins[BUFFERS]; /* where the datagram begins in each */
 	uint32_t lent[BUFFERS]; /* in the order of their sends */
 	unsigned lent_count;
 	unsigned handed_over; /* of these: the kernel has tried them, or says so in what waits now */
@@ -99,6 +100,10 @@ void buffers_fini(struct buffers *buffers);
 static inline unsigned char *buffers_at(const struct buffers *buffers, uint32_t number)
 {
 	return buffers->bytes + (size_t)number * BUFFER_BYTES;
+}
+static inline unsigned char *buffers_datagram(const struct buffers *buffers, uint32_t number)
+{
+	return buffers_at(buffers, number) + buffers->begins[number];
 }
 /* The kernel may fill it. */
 void buffers_offer(struct buffers *buffers, uint32_t number);

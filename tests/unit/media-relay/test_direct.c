@@ -158,6 +158,38 @@ static void the_last_descriptors_are_for_calls(void **state)
 	assert_got(f->peer, 'b');
 }
 
+static void without_a_second_the_first_goes_by_the_ring(void **state)
+{
+	struct fixture *f = opened(*state);
+
+	f->io.direct_fd_max = 2;
+	settle(f);
+	assert_int_equal(f->io.direct, 0);
+	assert_true(f->port.seat != 0);
+	hear(f, f->stranger, 's');
+	assert_int_equal(f->last.port, STRANGER);
+	assert_true(ip_eq(&f->last.ip, &f->local.ip));
+	hear(f, f->peer, 'p');
+	assert_int_equal(f->last.port, PEER);
+	/* To it everybody is alike: another peer is the peer at once. */
+	for (unsigned i = 0; i < 10; i++) {
+		answer(f, STRANGER, 'e');
+		assert_got(f->stranger, 'e');
+		hear(f, f->stranger, 'n');
+		hear(f, f->peer, 'p');
+	}
+	assert_true(f->port.seat != 0);
+	assert_int_equal(f->io.send_failed, 0);
+	io_port_rest(&f->port);
+	assert_int_equal(f->port.seat, 0);
+	say(f, f->peer, 'l');
+	loop_turn(&f->loop, 1000);
+	assert_int_equal(f->io.stray, 1);
+	io_port_use(&f->port, &f->flow, 46);
+	settle(f);
+	assert_true(f->port.seat != 0);
+}
+
 static void a_datagram_is_expected_before_it_is_told(void **state)
 {
 	struct fixture *f = opened(*state);
@@ -199,6 +231,10 @@ int main(void)
 		CASE_V6(a_peer_that_is_away_may_come_back),
 		CASE(slow_datagrams_are_not_worth_it),
 		CASE(the_last_descriptors_are_for_calls),
+		cmocka_unit_test_setup_teardown(without_a_second_the_first_goes_by_the_ring,
+						setup_uring, teardown),
+		cmocka_unit_test_setup_teardown(without_a_second_the_first_goes_by_the_ring,
+						setup_uring_v6, teardown),
 		CASE(a_datagram_is_expected_before_it_is_told),
 	};
 

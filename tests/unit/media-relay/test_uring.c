@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Second sockets by io_uring, on loopback: what is received many at a time is sent on from where it lies, in
- * order, whole, and to nobody else. What a second socket is at all: test_direct.c, with and without. */
+ * Sockets by io_uring, on loopback: what is received many at a time is sent on from where it lies, in order,
+ * whole, and to nobody else; by second sockets, and by first ones. What a second socket is at all:
+ * test_direct.c, with and without. */
 #include "tests/unit/media-relay/direct_fixture.h"
 
 #include <limits.h>
+#include <liburing.h>
 #include <sys/resource.h>
 
 #include "media-relay/io/io_priv.h"
@@ -19,7 +21,7 @@ struct relay {
 	struct io_port ports[CROWD];
 	int phones[CROWD];
 	struct endpoint locals[CROWD], peers[CROWD];
-	unsigned received;
+	unsigned received, empty;
 	bool answers; /* not from where it lies */
 };
 
@@ -36,6 +38,10 @@ static void pass_on(void *owner, const struct io_datagram *datagram)
 	struct io_port *out = &relay->ports[number ^ 1];
 
 	assert_true(endpoint_eq(&datagram->source, &relay->peers[number]));
+	if (datagram->len == 0) {
+		relay->empty++;
+		return;
+	}
 	relay->received++;
 	datagram->bytes[datagram->len - 1] ^= 0xff;
 	if (relay->answers)
@@ -71,6 +77,25 @@ static int relay_setup(void **state)
 	return 0;
 }
 
+/* No second sockets are to be had. */
+static int relay_setup_first(void **state)
+{
+	struct relay *relay;
+
+	(void)!relay_setup(state);
+	relay = *state;
+	relay->io.direct_fd_max = -1;
+	return 0;
+}
+
+/* So many can come by the ring. */
+static size_t longest(const struct relay *relay)
+{
+	size_t envelope = sizeof(struct io_uring_recvmsg_out) + 32;
+
+	return 2048 - IO_ROOM_BYTES - (relay->io.direct ? 0 : envelope);
+}
+
 static int relay_teardown(void **state)
 {
 	struct relay *relay = *state;
@@ -85,7 +110,7 @@ static int relay_teardown(void **state)
 	return 0;
 }
 
-/* Ports that have their second sockets; the case ends here where there is no ring. */
+/* Ports whose datagrams come by the ring; the case ends here where there is no ring. */
 static struct relay *relay_open(void *state, unsigned count)
 {
 	struct relay *relay = state;
@@ -108,7 +133,7 @@ static struct relay *relay_open(void *state, unsigned count)
 		io_port_connect(port);
 		assert_true(port->seat != 0);
 	}
-	assert_int_equal(relay->io.direct, count);
+	assert_int_equal(relay->io.direct, relay->io.direct_fd_max < 0 ? 0 : count);
 	return relay;
 }
 
@@ -213,14 +238,27 @@ static void a_long_datagram_costs_one(void **state)
 	send_from(relay->phones[0], &relay->locals[0], bytes, sizeof(bytes));
 	turn_until(relay, 1);
 	assert_int_equal(recv(relay->phones[1], got, sizeof(got), 0), sizeof(bytes));
-	/* The longest that fits goes through whole. */
-	send_from(relay->phones[2], &relay->locals[2], bytes, 2048 - IO_ROOM_BYTES);
+	/* The longest that fits goes through whole, and no longer one does. */
+	send_from(relay->phones[2], &relay->locals[2], bytes, longest(relay));
 	turn_until(relay, 2);
-	assert_int_equal(recv(relay->phones[3], got, sizeof(got), 0), 2048 - IO_ROOM_BYTES);
-	assert_int_equal(relay->io.direct, PORTS);
+	assert_int_equal(recv(relay->phones[3], got, sizeof(got), 0), longest(relay));
+	assert_int_equal(relay->io.too_long, 1);
+	send_from(relay->phones[2], &relay->locals[2], bytes, longest(relay) + 1);
+	for (unsigned i = 0; i < 100 && relay->io.too_long == 1; i++)
+		loop_turn(&relay->loop, 100);
+	assert_int_equal(relay->io.too_long, 2);
+	assert_int_equal(relay->io.direct, relay->io.direct_fd_max < 0 ? 0 : PORTS);
+	/* … and does not come back before it is used anew. */
+	io_port_connect(&relay->ports[2]);
+	assert_int_equal(relay->ports[2].seat, 0);
+	io_port_rest(&relay->ports[2]);
+	io_port_use(&relay->ports[2], &relay->ports[2], 46);
+	io_send(&relay->ports[2], &relay->peers[2], "x", 1);
+	io_port_connect(&relay->ports[2]);
+	assert_true(relay->ports[2].seat != 0);
 }
 
-/* It is the end of a receive to the kernel; nothing of it is anybody's. */
+/* To the kernel it is the end of a receive. */
 static void an_empty_datagram_ends_nothing(void **state)
 {
 	struct relay *relay = relay_open(*state, PORTS);
@@ -231,6 +269,7 @@ static void an_empty_datagram_ends_nothing(void **state)
 		send_from(relay->phones[0], &relay->locals[0], "a", 1);
 		turn_until(relay, k + 1);
 		assert_int_equal(recv(relay->phones[1], &byte, 1, 0), 1);
+		assert_int_equal(relay->empty, k + 1);
 	}
 	assert_true(relay->ports[0].seat != 0);
 }
@@ -279,7 +318,9 @@ static void a_phone_that_is_away_may_come_back(void **state)
 	assert_heard(relay, 0, 1);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, relay_setup, relay_teardown)
+#define CASE(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, relay_setup, relay_teardown),                         \
+		cmocka_unit_test_setup_teardown(name, relay_setup_first, relay_teardown)
 
 int main(void)
 {

@@ -35,6 +35,13 @@ static bool join(const struct io_port *port, int fd)
 	return bound && connect(fd, &peer->any, io_address_len(peer)) == 0;
 }
 
+/* Calls need descriptors first, but one that the ring takes is only lent. */
+static bool may_have(const struct io *io, int fd)
+{
+	return fd <= io->direct_fd_max ||
+	       (io->direct_fd_max >= 0 && io->uring && uring_can_hold(io->uring));
+}
+
 /* port->connected says whether there is one now. */
 static void open_direct(struct io_port *port)
 {
@@ -44,7 +51,7 @@ static void open_direct(struct io_port *port)
 		return;
 	port->direct = (struct loop_io){ .fd = fd, .fn = on_readable, .owner = port };
 	io_port_mark(port, fd);
-	port->connected = fd <= port->io->direct_fd_max && join(port, fd) &&
+	port->connected = may_have(port->io, fd) && join(port, fd) &&
 			  loop_watch(port->io->loop, &port->direct, EPOLLIN) == OK;
 	if (port->connected)
 		port->io->direct++;
@@ -86,8 +93,13 @@ void io_port_connect(struct io_port *port)
 	if (port->connected || port->seat != 0)
 		return;
 	open_direct(port);
-	if (may_join(port) && io->uring && !port->alone && uring_join(io->uring, port))
-		loop_forget(io->loop, ring_side(port));
+	if (!may_join(port) || !io->uring || port->alone || !uring_join(io->uring, port))
+		return;
+	loop_forget(io->loop, ring_side(port));
+	if (!port->connected || !uring_holds(io->uring, port))
+		return;
+	close(port->direct.fd);
+	port->direct.fd = -1;
 }
 
 void io_port_leave(struct io_port *port)
@@ -95,16 +107,17 @@ void io_port_leave(struct io_port *port)
 	if (port->seat == 0)
 		return;
 	/* Otherwise nobody would tell what comes to the first one: it is better off where it is. */
-	if (loop_watch(port->io->loop, ring_side(port), EPOLLIN) == OK || port->connected)
+	if (loop_watch(port->io->loop, &port->watch, EPOLLIN) == OK)
 		uring_leave(port->io->uring, port);
 }
 
 void io_port_alone(struct io_port *port)
 {
 	port->alone = true;
-	io_port_leave(port);
-	if (port->connected && port->direct.events == 0)
+	if (port->connected)
 		io_port_disconnect(port);
+	else
+		io_port_leave(port);
 }
 
 void io_port_disconnect(struct io_port *port)
@@ -114,8 +127,10 @@ void io_port_disconnect(struct io_port *port)
 		return;
 	if (port->seat != 0)
 		uring_leave(port->io->uring, port);
-	loop_forget(port->io->loop, &port->direct);
-	close(port->direct.fd);
+	if (port->direct.fd >= 0) {
+		loop_forget(port->io->loop, &port->direct);
+		close(port->direct.fd);
+	}
 	port->connected = false;
 	port->io->direct--;
 }

@@ -37,7 +37,7 @@ struct io_port {
 	struct io *io;
 	struct endpoint local;
 	void *flow; /* the user's; NULL: not in use */
-	struct loop_io direct; /* the second socket, connected to the peer */
+	struct loop_io direct; /* the second socket, connected to the peer; fd -1: the ring alone has it */
 	struct endpoint peer;  /* who is sent to, mostly; family none: nobody yet */
 	union io_address peer_address; /* the same for the kernel */
 	uint32_t seat; /* in the ring, of the second socket, or of the first one alone; 0: both are watched */
@@ -77,7 +77,7 @@ struct io {
 	uint64_t too_long;    /* for the ring's buffers; the port then does without the ring */
 	uint32_t direct;      /* ports with a second socket */
 	struct uring *uring;  /* NULL: none */
-	int direct_fd_max;    /* above it descriptors are left to new calls */
+	int direct_fd_max;    /* above it descriptors are left to new calls; negative: no second sockets */
 	unsigned char *buffer;
 };
 

@@ -31,8 +31,8 @@ bool io_port_send_peer(const struct io_port *port, const void *bytes, size_t len
 void io_port_connect(struct io_port *port);
 /* What waits in the second socket is lost. Harmless without one. */
 void io_port_disconnect(struct io_port *port);
-/* Out of the ring; what it has received by then is lost. Harmless outside. */
+/* The first socket out of the ring; what was received by then is lost. Harmless outside. */
 void io_port_leave(struct io_port *port);
-/* … for as long as this use of the port lasts. */
+/* Without the ring for as long as this use of the port lasts. */
 void io_port_alone(struct io_port *port);
 bool io_port_send_direct(const struct io_port *port, const void *bytes, size_t len);

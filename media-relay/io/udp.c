@@ -39,7 +39,7 @@ void io_fini(struct io *io)
 
 enum err io_start_uring(struct io *io)
 {
-	return uring_create(io, &io->uring);
+	return uring_create(io, true, &io->uring);
 }
 
 uint64_t io_now_us(void)
@@ -162,8 +162,6 @@ static void port_set_dscp(struct io_port *port, uint8_t dscp)
 {
 	port->dscp = dscp;
 	io_port_mark(port, port->watch.fd);
-	if (port->connected)
-		io_port_mark(port, port->direct.fd);
 }
 
 enum err io_port_bind(const struct io_port *port, int fd)
@@ -278,8 +276,9 @@ static bool send_to(const struct io_port *port, const union io_address *to, cons
 
 bool io_port_send_peer(const struct io_port *port, const void *bytes, size_t len)
 {
-	return port->connected ? io_port_send_direct(port, bytes, len) :
-				 send_to(port, &port->peer_address, bytes, len);
+	return port->connected && port->direct.fd >= 0 ?
+		       io_port_send_direct(port, bytes, len) :
+		       send_to(port, &port->peer_address, bytes, len);
 }
 
 /* To somebody who is not the peer; when it goes on like this, he is from now on. */

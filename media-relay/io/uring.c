@@ -12,11 +12,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 
 #define CALLS 1024u       /* receives, sends and cancels that are handed over at once */
 #define COMPLETIONS 8192u /* that may wait; more do, but cost more */
+#define HELD_MAX 131072u
+#define FEATURE_RW_ATTR (1u << 16) /* IORING_FEAT_RW_ATTR of Linux 6.14 */
 #define ROUNDS 16u /* then it is others' turn */
 #define LOOK 64u   /* completions looked at together */
 #define NONE UINT32_MAX
@@ -31,6 +34,7 @@ struct uring {
 	struct buffers buffers;
 	struct seats seats;
 	struct msghdr envelope; /* what comes to first sockets has: its source before it */
+	uint32_t places;  /* for sockets that the ring holds itself */
 	bool sends_first; /* the kernel takes an address with a send */
 	uint32_t current; /* whose datagram is being handled; NONE: none, or it was sent on */
 	uint64_t now_us;
@@ -70,6 +74,25 @@ static struct io_uring_sqe *call_new(struct uring *uring)
 	return io_uring_get_sqe(&uring->ring);
 }
 
+bool uring_can_hold(const struct uring *uring)
+{
+	return uring->places > 0;
+}
+
+bool uring_holds(const struct uring *uring, const struct io_port *port)
+{
+	return port->seat != 0 && uring->seats.at[port->seat].held;
+}
+
+/* After it was prepared: the socket that is in the ring, or the first. */
+static void address(const struct uring *uring, struct io_uring_sqe *sqe, const struct io_port *port)
+{
+	bool held = uring_holds(uring, port);
+
+	sqe->fd = held ? (int)port->seat : port->connected ? port->direct.fd : port->watch.fd;
+	sqe->flags |= held ? IOSQE_FIXED_FILE : 0;
+}
+
 static bool receive(struct uring *uring, const struct io_port *port)
 {
 	struct io_uring_sqe *sqe = call_new(uring);
@@ -77,9 +100,10 @@ static bool receive(struct uring *uring, const struct io_port *port)
 	if (!sqe)
 		return false;
 	if (port->connected) /* with the true length of what is too long for a buffer */
-		io_uring_prep_recv_multishot(sqe, port->direct.fd, NULL, 0, MSG_TRUNC);
+		io_uring_prep_recv_multishot(sqe, -1, NULL, 0, MSG_TRUNC);
 	else
-		io_uring_prep_recvmsg_multishot(sqe, port->watch.fd, &uring->envelope, 0);
+		io_uring_prep_recvmsg_multishot(sqe, -1, &uring->envelope, 0);
+	address(uring, sqe, port);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = 0;
 	io_uring_sqe_set_data64(
@@ -100,8 +124,8 @@ bool uring_send(struct uring *uring, const struct io_port *port, const unsigned 
 	sqe = call_new(uring);
 	if (!sqe)
 		return false;
-	io_uring_prep_send(sqe, port->connected ? port->direct.fd : port->watch.fd, bytes, len,
-			   MSG_DONTWAIT | MSG_NOSIGNAL);
+	io_uring_prep_send(sqe, -1, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	address(uring, sqe, port);
 	if (!port->connected)
 		io_uring_prep_send_set_addr(sqe, &port->peer_address.any,
 					    (uint16_t)io_address_len(&port->peer_address));
@@ -119,11 +143,32 @@ bool uring_send(struct uring *uring, const struct io_port *port, const unsigned 
 
 /* ---- ports ---- */
 
+/* In the ring's table a socket costs no look-up for each call, and no descriptor. */
+static void hold(struct uring *uring, const struct io_port *port)
+{
+	int fd = port->connected ? port->direct.fd : port->watch.fd;
+
+	uring->seats.at[port->seat].held =
+		port->seat < uring->places &&
+		io_uring_register_files_update(&uring->ring, port->seat, &fd, 1) == 1;
+}
+
+static void let_go(struct uring *uring, const struct io_port *port)
+{
+	int none = -1;
+
+	if (uring_holds(uring, port))
+		(void)io_uring_register_files_update(&uring->ring, port->seat, &none, 1);
+	uring->seats.at[port->seat].held = false;
+}
+
 bool uring_join(struct uring *uring, struct io_port *port)
 {
 	if (!seats_take(&uring->seats, port))
 		return false;
+	hold(uring, port);
 	if (!receive(uring, port)) {
+		let_go(uring, port);
 		seats_give(&uring->seats, port);
 		return false;
 	}
@@ -142,8 +187,9 @@ void uring_leave(struct uring *uring, struct io_port *port)
 		io_uring_prep_cancel64(sqe, tag_put(tag), 0);
 		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 		io_uring_sqe_set_data64(sqe, tag_put((struct tag){ .call = CALL_CANCEL }));
-		call_all(uring); /* the ring holds the socket no longer */
+		call_all(uring); /* the ring waits at the socket no longer */
 	}
+	let_go(uring, port);
 	seats_give(&uring->seats, port);
 }
 
@@ -343,6 +389,20 @@ static enum err ring_open(struct uring *uring)
 	return failed ? (enum err)failed : OK;
 }
 
+/* Before that kernel a file that was taken out lived on until every call of before had ended, and a receive
+ * never does. */
+static void places_open(struct uring *uring)
+{
+	struct rlimit files;
+	uint32_t count;
+
+	if (!(uring->ring.features & FEATURE_RW_ATTR) || getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	count = files.rlim_cur > HELD_MAX ? HELD_MAX : (uint32_t)files.rlim_cur;
+	if (io_uring_register_files_sparse(&uring->ring, count) == 0)
+		uring->places = count;
+}
+
 static enum err bell_open(struct uring *uring)
 {
 	int failed;
@@ -357,7 +417,7 @@ static enum err bell_open(struct uring *uring)
 			loop_watch(uring->io->loop, &uring->watch, EPOLLIN | EPOLLET);
 }
 
-enum err uring_create(struct io *io, struct uring **ret)
+enum err uring_create(struct io *io, bool holds, struct uring **ret)
 {
 	struct uring *uring = calloc(1, sizeof(*uring));
 	enum err err;
@@ -374,6 +434,8 @@ enum err uring_create(struct io *io, struct uring **ret)
 		err = buffers_init(&uring->buffers, &uring->ring);
 	if (err == OK)
 		err = bell_open(uring);
+	if (err == OK && holds)
+		places_open(uring);
 	if (err != OK)
 		uring_destroy(&uring);
 	else

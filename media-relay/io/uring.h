@@ -13,14 +13,19 @@
 
 struct uring;
 
-/* On io's loop. ERR_UNSUPPORTED, -EPERM, -ENOSYS …: this kernel has none, or not for us. */
-must_use enum err uring_create(struct io *io, struct uring **ret);
+/* On io's loop. holds: it may hold sockets itself, where the kernel is good at it (Linux 6.14).
+ * ERR_UNSUPPORTED, -EPERM, -ENOSYS …: this kernel has none, or not for us. */
+must_use enum err uring_create(struct io *io, bool holds, struct uring **ret);
 void uring_destroy(struct uring **uring);
 
 /* From now on what comes to the port's second socket comes by the ring, and nothing from before its
  * connection waits in it; or, as long as there is no second one, what comes to the first. Sets port->seat.
  * False: no room, the socket is the caller's as before. */
 bool uring_join(struct uring *uring, struct io_port *port);
+/* The ring holds that socket itself: its descriptor may be closed. */
+bool uring_holds(const struct uring *uring, const struct io_port *port);
+/* … and would do so for one that joins. */
+bool uring_can_hold(const struct uring *uring);
 /* Before that socket is closed. Clears port->seat; what was received by then is lost. */
 void uring_leave(struct uring *uring, struct io_port *port);
 

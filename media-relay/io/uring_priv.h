@@ -48,6 +48,7 @@ struct seat {
 	uint32_t generation;  /* of who sits there, so that nobody is taken for an earlier one */
 	uint32_t next, prev;  /* free (a stack) or waiting (a ring) */
 	bool waits;
+	bool held; /* its socket is in the ring's own table, under the seat's number */
 };
 
 /* Zeroed: none. 0 is nobody's, and where the ring of those that wait for a receive begins. */

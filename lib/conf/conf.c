@@ -174,15 +174,3 @@ enum err conf_snapshot_load(struct arena *arena, const char *path, uint64_t *ret
 	json_decref(root);
 	return err;
 }
-
-bool conf_media_ports_meet(const struct conf_realm *realm, uint16_t low, uint16_t high)
-{
-	bool meet = false;
-
-	for (size_t i = 0; i < conf_media_count(realm); i++) {
-		const struct conf_media *media = conf_media_at(realm, i);
-
-		meet |= media->port_min <= high && low <= media->port_max;
-	}
-	return meet;
-}

@@ -58,5 +58,3 @@ must_use enum err conf_provisioning_copy(struct arena *arena, const struct conf_
 #define CONF_REGEX_WHY_BYTES 128
 must_use enum err conf_regex_compile(struct slice pattern, struct pcre2_real_code_8 **ret,
 				     size_t *ret_offset, char why[CONF_REGEX_WHY_BYTES]);
-/* For a note, not an error: the kernel may give these ports to others (ip_local_port_range). */
-bool conf_media_ports_meet(const struct conf_realm *realm, uint16_t low, uint16_t high);

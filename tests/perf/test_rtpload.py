@@ -14,6 +14,7 @@ from relay_bed import LOAD_IP, RELAY_IP, Bed, Line, port_of, why_not
 from srtp import ANY_INBOUND, ANY_OUTBOUND, LIBRARY, SUITES, Session
 
 from namespaces import inside
+from second_try import tried
 
 CASES = []
 PORT = 30000  # of the first stream at the relay
@@ -146,21 +147,25 @@ def delay_is_what_a_packet_takes(bed):
     assert row["delay_us"]["p50"] <= row["delay_us"]["p99"] <= row["delay_us"]["p999"], row
 
 
+def attempt(function, bed):
+    try:
+        return None, function(bed)
+    except Exception:  # any failure is this case's
+        return traceback.format_exc(), None
+
+
 def main():
     print(f"1..{len(CASES)}")
     skipped = why_not() or (os.geteuid() != 0 and "not root")
     bed = None if skipped else Bed(sys.argv[1])
     failed = 0
     for number, one in enumerate(CASES, 1):
-        note = skipped
-        try:
-            note = note or one(bed)
-            print(f"ok {number} - {one.__name__}" + (f" # SKIP {note}" if note else ""))
-        except Exception:  # any failure is this case's
-            failed += 1
-            print(f"not ok {number} - {one.__name__}")
-            for line in traceback.format_exc().splitlines():
-                print("#", line)
+        wrong, note = (None, skipped) if skipped else tried(one.__name__, lambda: attempt(one, bed))
+        failed += wrong is not None
+        print(f"{'not ok' if wrong else 'ok'} {number} - {one.__name__}" +
+              (f" # SKIP {note}" if note else ""))
+        for line in (wrong or "").splitlines():
+            print("#", line)
         sys.stdout.flush()
     if bed:
         bed.close()

@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Cases against the real media-relayd, over its control socket and with real UDP; a line of TAP each.
-run.py [--workers N] [CASE …]
-With SBC_SECOND_TRY a case that failed, but not by a broken program, is tried once more."""
+run.py [--workers N] [CASE …]"""
 import argparse
-import os
 import sys
 import traceback
 
@@ -20,8 +18,7 @@ import cases_rtcp
 import cases_srtp
 import cases_strangers
 from relay import Relay
-
-BROKEN = ("Sanitizer", "runtime error", "exit code", "broken invariant")
+from second_try import BROKEN, tried
 
 
 def attempt(case, number, workers):
@@ -50,10 +47,7 @@ def main():
     print(f"1..{len(chosen)}")
     failed = 0
     for number, case in enumerate(chosen, 1):
-        wrong, note = attempt(case, number, args.workers)
-        if wrong and os.environ.get("SBC_SECOND_TRY") and not any(w in wrong for w in BROKEN):
-            first, (wrong, note) = wrong, attempt(case, number, args.workers)
-            print(f"# second try: {case.__name__}: {first.splitlines()[-2]}")
+        wrong, note = tried(case.__name__, lambda: attempt(case, number, args.workers))
         failed += wrong is not None
         print(f"{'not ok' if wrong else 'ok'} {number} - {case.__name__}" +
               (f" # SKIP {note}" if note else ""))

@@ -11,6 +11,7 @@ import ways_packets
 import ways_rings
 import ways_strangers
 from namespaces import Net, possible
+from second_try import tried
 from ways_bed import CASES, WAYS, Bed
 
 
@@ -45,10 +46,11 @@ def main():
     failed, net = 0, Net()
     try:
         for number, (one, mode, version) in enumerate(chosen, 1):
-            wrong, note = attempt(one, net, mode, args.workers, version)
+            name = f"{one.__name__} {mode} IPv{6 if version else 4}"
+            wrong, note = tried(name, lambda: attempt(one, net, mode, args.workers, version))
             failed += wrong is not None
-            print(f"{'not ok' if wrong else 'ok'} {number} - {one.__name__} {mode} "
-                  f"IPv{6 if version else 4}" + (f" # SKIP {note}" if note else ""), flush=True)
+            print(f"{'not ok' if wrong else 'ok'} {number} - {name}" +
+                  (f" # SKIP {note}" if note else ""), flush=True)
             for line in (wrong or "").splitlines():
                 print("#", line)
     finally:

@@ -15,7 +15,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-
 #define CALLS 1024u       /* receives, sends and cancels that are handed over at once */
 #define COMPLETIONS 8192u /* that may wait; more do, but cost more */
 #define HELD_MAX 131072u
@@ -85,7 +84,8 @@ bool uring_holds(const struct uring *uring, const struct io_port *port)
 }
 
 /* After it was prepared: the socket that is in the ring, or the first. */
-static void address(const struct uring *uring, struct io_uring_sqe *sqe, const struct io_port *port)
+static void set_socket(const struct uring *uring, struct io_uring_sqe *sqe,
+		       const struct io_port *port)
 {
 	bool held = uring_holds(uring, port);
 
@@ -103,7 +103,7 @@ static bool receive(struct uring *uring, const struct io_port *port)
 		io_uring_prep_recv_multishot(sqe, -1, NULL, 0, MSG_TRUNC);
 	else
 		io_uring_prep_recvmsg_multishot(sqe, -1, &uring->envelope, 0);
-	address(uring, sqe, port);
+	set_socket(uring, sqe, port);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = 0;
 	io_uring_sqe_set_data64(
@@ -125,7 +125,7 @@ bool uring_send(struct uring *uring, const struct io_port *port, const unsigned 
 	if (!sqe)
 		return false;
 	io_uring_prep_send(sqe, -1, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	address(uring, sqe, port);
+	set_socket(uring, sqe, port);
 	if (!port->connected)
 		io_uring_prep_send_set_addr(sqe, &port->peer_address.any,
 					    (uint16_t)io_address_len(&port->peer_address));

@@ -43,11 +43,14 @@ def flows_on(sbc, call_id):
                f"media goes on from {before}", 5)
 
 
-def talk(t, near, far, ice=False, killed=False, more=None):
-    """The caller is `near`, inside."""
+def talk(t, near, far, ice=False, killed=False, more=None, suites=None):
+    """The caller is `near`, inside. suites: of its side and of the other, each the only one there."""
     more = {**(more or {}), **({"ice": "lite", "rtcp_mux": "optional"} if ice else {})}
     seconds = 12 if ice else 9
-    sbc, ports = world(t, POLICY[near], POLICY[far], **more)
+    policies = [dict(POLICY[phone]) for phone in (near, far)]
+    for policy, suite in zip(policies, suites or ()):
+        policy["srtp_suites"] = [suite]
+    sbc, ports = world(t, *policies, **more)
     callee = t.own(Baresip(t.folder, "bob", ports["carrier"], t.slot.port(20), 1000, seconds + 5,
                            secure=far,
                            ice=ice))
@@ -61,6 +64,8 @@ def talk(t, near, far, ice=False, killed=False, more=None):
             sbc.rest("GET", f"/calls/{call['id']}")), "figures that grow", seconds - 1)["media"]
     for side, phone in zip(sides, (near, far)):
         equal(side["srtp"] == "none", phone is None, f"side {side['side']} plain: {side['srtp']}")
+    if suites:
+        equal([side["srtp"] for side in sides], list(suites), "suites of the sides")
     check("inline" not in str(sides), "a key in the API")
     if killed:
         sbc.kill("media-relayd")
@@ -85,6 +90,12 @@ PAIRS = (("srtp-mand", None), (None, "srtp-mand"), ("srtp-mand", "srtp-mand"), (
 for pair in PAIRS:
     case(f"baresip with {pair[0] or 'plain RTP'} calls one with {pair[1] or 'plain RTP'}")(
         lambda t, pair=pair: talk(t, *pair))
+
+
+# baresip offers the first of its suites alone, and takes any of these.
+for taken in ("AES_CM_128_HMAC_SHA1_32", "AEAD_AES_128_GCM", "AEAD_AES_256_GCM"):
+    case(f"baresip with AES_CM_128_HMAC_SHA1_80 calls one with {taken}")(
+        lambda t, taken=taken: talk(t, "srtp-mand", "srtp-mand", suites=("AES_CM_128_HMAC_SHA1_80", taken)))
 
 
 @case("baresip with ICE, rtcp-mux and DTLS on both sides")

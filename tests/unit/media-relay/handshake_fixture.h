@@ -9,6 +9,7 @@
 
 #include "lib/base/ensure.h"
 #include "media-relay/session/session.h"
+#include "tests/unit/media-relay/told.h"
 
 #define START_MS 1000000u
 #define PEER "192.0.2.1:4000"
@@ -42,15 +43,6 @@ struct fixture {
 	struct datagrams from_peer;
 };
 
-static inline struct endpoint at(const char *text)
-{
-	struct endpoint endpoint = { .port = 0 };
-
-	if (text)
-		assert_int_equal(endpoint_parse(slice_text(text), &endpoint), OK);
-	return endpoint;
-}
-
 static inline void put(struct datagrams *to, const void *bytes, size_t len)
 {
 	assert_true(to->count < QUEUE && len <= sizeof(to->bytes[0]));
@@ -77,20 +69,8 @@ static inline void on_peer_sends(void *owner, const unsigned char *bytes, size_t
 
 static inline void tell(struct fixture *f, unsigned number, struct ctl_stream_set set)
 {
-	struct ctl_session_set all = { .streams = &set, .streams_count = 1 };
-	struct side *side = &f->stream->sides[number];
-	struct side_ports ports = { .port = { &f->port, &f->port } };
-	bool first = side->flows[COMPONENT_RTP].port == NULL;
-
 	set.side = (uint8_t)number;
-	set.direction = CTL_RECEIVE | CTL_TRANSMIT;
-	assert_null(session_check(&all));
-	assert_int_equal(session_prepare_channel(&f->sessions, side, &set), OK);
-	assert_int_equal(session_prepare(&f->sessions, side, &set), OK);
-	side_set(side, &set, first ? &ports : NULL, f->now_ms);
-	assert_int_equal(session_secure(side, &set, f->now_ms), OK);
-	session_set_channel(&f->sessions, side, &set, f->now_ms);
-	session_set_limits(&f->sessions, f->session, &(struct session_limits){ 0 }, f->now_ms);
+	tell_side(&f->sessions, f->session, &f->stream->sides[number], &f->port, &set, f->now_ms);
 }
 
 struct told {

@@ -8,6 +8,7 @@
 
 #include "lib/base/ensure.h"
 #include "media-relay/session/session.h"
+#include "tests/unit/media-relay/told.h"
 
 #define START_MS 1000000u
 #define GOOD PACKET_FORWARD
@@ -24,15 +25,6 @@ struct fixture {
 	int port; /* stands for any port of the way in and out */
 	uint64_t now_ms;
 };
-
-static inline struct endpoint at(const char *text)
-{
-	struct endpoint endpoint = { .port = 0 };
-
-	if (text)
-		assert_int_equal(endpoint_parse(slice_text(text), &endpoint), OK);
-	return endpoint;
-}
 
 static inline void tell(struct fixture *f, unsigned number, struct ctl_stream_set set)
 {

@@ -7,6 +7,7 @@
 #include "lib/base/ensure.h"
 #include "media-relay/ice/ice_priv.h"
 #include "media-relay/session/session.h"
+#include "tests/unit/media-relay/told.h"
 
 #define START_MS 1000000u
 #define PASSWORD "0123456789abcdefghijkl"
@@ -25,15 +26,6 @@ struct fixture {
 	unsigned sent;
 };
 
-static struct endpoint at(const char *text)
-{
-	struct endpoint endpoint = { .port = 0 };
-
-	if (text)
-		assert_int_equal(endpoint_parse(slice_text(text), &endpoint), OK);
-	return endpoint;
-}
-
 static void on_send(void *owner, struct flow *flow, const struct endpoint *to, const void *bytes,
 		    size_t len)
 {
@@ -48,18 +40,8 @@ static void on_send(void *owner, struct flow *flow, const struct endpoint *to, c
 
 static void tell(struct fixture *f, unsigned number, struct ctl_stream_set set)
 {
-	struct ctl_session_set all = { .streams = &set, .streams_count = 1 };
-	struct side *side = &f->stream->sides[number];
-	struct side_ports ports = { .port = { &f->port, &f->port } };
-	bool first = side->flows[COMPONENT_RTP].port == NULL;
-
 	set.side = (uint8_t)number;
-	set.direction = CTL_RECEIVE | CTL_TRANSMIT;
-	assert_null(session_check(&all));
-	assert_int_equal(session_prepare_channel(&f->sessions, side, &set), OK);
-	side_set(side, &set, first ? &ports : NULL, f->now_ms);
-	session_set_channel(&f->sessions, side, &set, f->now_ms);
-	session_set_limits(&f->sessions, f->session, &(struct session_limits){ 0 }, f->now_ms);
+	tell_side(&f->sessions, f->session, &f->stream->sides[number], &f->port, &set, f->now_ms);
 }
 
 static void tell_ice(struct fixture *f, const char *ufrag, uint32_t flags)

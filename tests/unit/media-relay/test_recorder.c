@@ -15,6 +15,7 @@
 #include "lib/base/ensure.h"
 #include "media-relay/worker/pcap_file.h"
 #include "media-relay/worker/recorder.h"
+#include "tests/unit/media-relay/told.h"
 
 struct fixture {
 	char folder[64];
@@ -47,14 +48,6 @@ static int teardown(void **state)
 	rmdir(f->folder);
 	free(f);
 	return 0;
-}
-
-static struct endpoint at(const char *text)
-{
-	struct endpoint endpoint;
-
-	assert_int_equal(endpoint_parse(slice_text(text), &endpoint), OK);
-	return endpoint;
 }
 
 static bool say(struct fixture *f, struct recording *recording, const void *bytes, size_t len)

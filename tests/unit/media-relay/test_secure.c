@@ -7,6 +7,7 @@
 
 #include "lib/base/ensure.h"
 #include "media-relay/session/session.h"
+#include "tests/unit/media-relay/told.h"
 
 #define START_MS 1000000u
 #define A "192.0.2.1:4000"
@@ -29,14 +30,6 @@ struct fixture {
 	unsigned char bytes[2048];
 	struct packet packet; /* the last one */
 };
-
-static struct endpoint at(const char *text)
-{
-	struct endpoint endpoint;
-
-	assert_int_equal(endpoint_parse(slice_text(text), &endpoint), OK);
-	return endpoint;
-}
 
 static int setup(void **state)
 {
@@ -82,29 +75,21 @@ static struct ctl_srtp_crypto crypto(const struct fixture *f, unsigned key,
 static void tell(struct fixture *f, unsigned number, enum ctl_srtp_suite suite, unsigned key,
 		 struct ctl_stream_set set)
 {
-	struct side *side = &f->stream->sides[number];
-	struct side_ports ports = { .port = { &f->port, &f->port } };
 	struct ctl_srtp_crypto theirs = crypto(f, key, suite);
 	struct ctl_srtp_crypto ours = crypto(f, key + 1, suite);
 	struct ctl_stream_security security = { .receive = &theirs, .receive_count = 1,
 						.send = &ours, .send_count = 1 };
-	struct ctl_session_set message = { .streams = &set, .streams_count = 1 };
 
 	set.side = (uint8_t)number;
 	set.remote_rtp = set.remote_rtcp = at(number == 0 ? A : B);
 	set.remote_rtcp.port++;
-	if (set.direction == 0)
-		set.direction = CTL_RECEIVE | CTL_TRANSMIT;
 	if (suite != CTL_SRTP_NONE) {
 		set.security = &security;
 		set.security_count = 1;
 		assert_int_equal(srtp_set_send(f->phones[number], &theirs), OK);
 		assert_int_equal(srtp_set_receive(f->phones[number], &ours, 1, f->now_ms), OK);
 	}
-	assert_null(session_check(&message));
-	assert_int_equal(session_prepare(&f->sessions, side, &set), OK);
-	side_set(side, &set, side->flows[0].port ? NULL : &ports, f->now_ms);
-	assert_int_equal(session_secure(side, &set, f->now_ms), OK);
+	tell_side(&f->sessions, f->session, &f->stream->sides[number], &f->port, &set, f->now_ms);
 }
 
 static size_t rtp(struct fixture *f, uint16_t sequence)
@@ -388,7 +373,6 @@ static void tell_associations(struct fixture *f, const struct side_states *state
 	static const char print[DTLS_FINGERPRINT_BYTES];
 	struct ctl_dtls_setup dtls = { .hash = CTL_HASH_SHA256,
 				       .fingerprint = slice_of(print, sizeof(print)) };
-	struct side_ports ports = { .port = { &f->port, &f->port } };
 	struct side *side = &f->stream->sides[0];
 	struct ctl_srtp_crypto keys[KEYS];
 	struct ctl_stream_security security = { &keys[0], 1, &keys[1], 1, &keys[2], 1, &keys[3], 1,
@@ -396,7 +380,6 @@ static void tell_associations(struct fixture *f, const struct side_states *state
 	struct ctl_stream_set set = { .security = &security, .security_count = 1,
 				      .direction = CTL_RECEIVE | CTL_TRANSMIT,
 				      .remote_rtp = at(A), .remote_rtcp = at(A_RTCP) };
-	struct ctl_session_set message = { .streams = &set, .streams_count = 1 };
 
 	for (unsigned i = 0; i < KEYS; i++) {
 		const struct flow_states *it = states ? &states->flows[i / 2] : NULL;
@@ -406,12 +389,7 @@ static void tell_associations(struct fixture *f, const struct side_states *state
 			keys[i].state = i % 2 ? slice_of((const char *)it->send, it->send_len) :
 						slice_of((const char *)it->receive, it->receive_len);
 	}
-	assert_null(session_check(&message));
-	assert_int_equal(session_prepare_channel(&f->sessions, side, &set), OK);
-	assert_int_equal(session_prepare(&f->sessions, side, &set), OK);
-	side_set(side, &set, &ports, f->now_ms);
-	assert_int_equal(session_secure(side, &set, f->now_ms), OK);
-	session_set_channel(&f->sessions, side, &set, f->now_ms);
+	tell_side(&f->sessions, f->session, side, &f->port, &set, f->now_ms);
 }
 
 /* What side 0's phone says and hears with from now on. */

@@ -75,6 +75,18 @@ static struct flow listening_peer(struct world *world, const struct endpoint *pe
 	return flow_to(world, SIP_TCP, peer);
 }
 
+/* The edge's connection, as the listener sees it, and what comes first by it. */
+static int accept_and_hear(struct world *world, int listener, uint64_t connected, const char *text)
+{
+	int fd = accept_one(world, listener);
+	char got[2048];
+
+	until(world, edge_counters(world->edge)->connected == connected);
+	loop_turn(&world->loop, 0);
+	assert_string_equal(raw_read(fd, got), text);
+	return fd;
+}
+
 static void connections_are_reused(void **state)
 {
 	const struct handle txn = { 3, 1 };
@@ -90,10 +102,7 @@ static void connections_are_reused(void **state)
 	/* Two while it connects, one later: one connection, in order. */
 	edge_send(world.edge, &flow, SLICE("A"), txn);
 	edge_send(world.edge, &flow, SLICE("B"), txn);
-	fd = accept_one(&world, listener);
-	until(&world, edge_counters(world.edge)->connected == 1);
-	loop_turn(&world.loop, 0);
-	assert_string_equal(raw_read(fd, got), "AB");
+	fd = accept_and_hear(&world, listener, 1, "AB");
 	raw_write(fd, REQUEST);
 	until(&world, world.messages == 1);
 	assert_true(endpoint_eq(&world.flow.remote, &peer));
@@ -106,10 +115,7 @@ static void connections_are_reused(void **state)
 	close(fd);
 	until(&world, edge_connections(world.edge) == 0);
 	edge_send(world.edge, &world.flow, SLICE("E"), txn);
-	fd = accept_one(&world, listener);
-	until(&world, edge_counters(world.edge)->connected == 2);
-	loop_turn(&world.loop, 0);
-	assert_string_equal(raw_read(fd, got), "E");
+	fd = accept_and_hear(&world, listener, 2, "E");
 	assert_int_equal(world.failures, 0);
 	close(fd);
 	close(listener);
@@ -122,7 +128,6 @@ static void message_meets_a_hang_up(const char *request, bool again)
 	struct endpoint peer = free_endpoint("127.0.0.1", true);
 	struct endpoint sender;
 	struct world world;
-	char got[2048];
 	int listener = -1;
 	int udp;
 	int fd;
@@ -138,10 +143,7 @@ static void message_meets_a_hang_up(const char *request, bool again)
 	udp = raw_udp("127.0.0.1", &sender);
 	send_udp(udp, &world.udp, slice_text(request));
 	if (again) {
-		fd = accept_one(&world, listener);
-		until(&world, edge_counters(world.edge)->connected == 1);
-		loop_turn(&world.loop, 0);
-		assert_string_equal(raw_read(fd, got), request);
+		fd = accept_and_hear(&world, listener, 1, request);
 		assert_int_equal(world.failures, 0);
 		close(fd);
 	} else {
@@ -173,17 +175,13 @@ static void what_arrived_is_not_sent_again(void **state)
 	struct endpoint peer = free_endpoint("127.0.0.1", true);
 	struct world world;
 	struct flow flow;
-	char got[2048];
 	int listener = -1;
 	int fd;
 
 	(void)state;
 	flow = listening_peer(&world, &peer, &listener);
 	edge_send(world.edge, &flow, SLICE(REQUEST), (struct handle){ 7, 7 });
-	fd = accept_one(&world, listener);
-	until(&world, edge_counters(world.edge)->connected == 1);
-	loop_turn(&world.loop, 0);
-	assert_string_equal(raw_read(fd, got), REQUEST);
+	fd = accept_and_hear(&world, listener, 1, REQUEST);
 	close(fd);
 	until(&world, edge_connections(world.edge) == 0);
 	assert_int_equal(world.failures, 0);

@@ -4,12 +4,11 @@
 #include <stdlib.h>
 
 #include "sbc/call/call_priv.h"
+#include "tests/support/border_relay.h"
 #include "tests/support/settings.h"
 
 #define KIND_TXN     0u
 #define KIND_CALL    1u
-#define LINES_MAX    8u
-#define SESSIONS_MAX 8192u
 #define UNIX_MS      1700000000000u
 
 /* An answer that is under way to the border. */
@@ -21,15 +20,9 @@ struct answer {
 	struct handle call;
 	uint32_t purpose;
 	struct ctl_message message;
-	struct ctl_stream_ports ports[2 * LINES_MAX];
+	struct ctl_stream_ports ports[2 * RELAY_LINES_MAX];
 	struct call_destination found[2];
 	size_t found_count;
-};
-
-struct session {
-	uint64_t id; /* 0: free */
-	uint16_t ports[LINES_MAX][2];
-	char realms[LINES_MAX][2][16];
 };
 
 struct border {
@@ -51,9 +44,7 @@ struct border {
 	uint64_t now_ms;
 	bool relay_up;
 	struct media_relay can;
-	struct session sessions[SESSIONS_MAX];
-	uint32_t session_count;
-	uint16_t next_port;
+	struct relay_sessions relay;
 	struct ctl_digit_send digit;
 	struct ctl_relay_payload digit_payload;
 	unsigned digit_count;
@@ -69,103 +60,6 @@ static struct turn turn_now(struct border *border)
 }
 
 /* ---- the relay ---- */
-
-static struct session *session_find(struct border *border, uint64_t id)
-{
-	for (uint32_t i = 0; i < SESSIONS_MAX; i++)
-		if (border->sessions[i].id == id)
-			return &border->sessions[i];
-	return NULL;
-}
-
-static void session_drop(struct border *border, struct session *session)
-{
-	*session = (struct session){ 0 };
-	border->session_count--;
-}
-
-static struct endpoint local_of(struct slice realm, uint16_t port)
-{
-	struct endpoint endpoint = { .port = port };
-
-	assert_int_equal(ip_parse(slice_eq(realm, SLICE("inside")) ? SLICE("192.0.2.2") :
-								      SLICE("198.51.100.2"),
-				  &endpoint.ip),
-			 OK);
-	return endpoint;
-}
-
-/* A port is kept while the realm stays the same. */
-static void take_port(struct border *border, struct session *session,
-		      const struct ctl_stream_set *set)
-{
-	char *realm = session->realms[set->stream][set->side];
-
-	if (session->ports[set->stream][set->side] != 0 &&
-	    slice_eq(slice_text(realm), set->realm))
-		return;
-	session->ports[set->stream][set->side] = set->want_port ? set->want_port :
-								  border->next_port;
-	border->next_port = border->next_port >= 60000 ? 20000 : border->next_port + 2;
-	assert_true(set->realm.len < sizeof(session->realms[0][0]));
-	memcpy(realm, set->realm.p, set->realm.len);
-	realm[set->realm.len] = '\0';
-}
-
-static void relay_set(struct border *border, const struct ctl_session_set *set,
-		      struct answer *answer)
-{
-	struct session *session = session_find(border, set->session);
-
-	if (!session) {
-		session = session_find(border, 0);
-		assert_non_null(session);
-		session->id = set->session;
-		border->session_count++;
-	}
-	answer->message.type = CTL_session_ports;
-	answer->message.session_ports.session = set->session;
-	answer->message.session_ports.streams = answer->ports;
-	for (uint32_t i = 0; i < set->streams_count; i++) {
-		const struct ctl_stream_set *stream = &set->streams[i];
-		struct ctl_stream_ports *at;
-		uint16_t port;
-
-		assert_true(stream->stream < LINES_MAX && stream->side < 2);
-		if (stream->flags & CTL_STREAM_REMOVE) {
-			session->ports[stream->stream][0] = 0;
-			session->ports[stream->stream][1] = 0;
-			continue;
-		}
-		take_port(border, session, stream);
-		port = session->ports[stream->stream][stream->side];
-		at = &answer->ports[answer->message.session_ports.streams_count++];
-		*at = (struct ctl_stream_ports){ .stream = stream->stream,
-						 .side = stream->side,
-						 .local_rtp = local_of(stream->realm, port),
-						 .local_rtcp = local_of(stream->realm,
-									(uint16_t)(port + 1)) };
-	}
-}
-
-static void relay_failure(struct answer *answer, enum err err)
-{
-	answer->message.type = CTL_failure;
-	answer->message.failure = (struct ctl_failure){ .err = err };
-}
-
-static void relay_close(struct border *border, uint64_t id, struct answer *answer)
-{
-	struct session *session = session_find(border, id);
-
-	if (!session) {
-		relay_failure(answer, ERR_NOENT);
-		return;
-	}
-	session_drop(border, session);
-	answer->message.type = CTL_session_stats;
-	answer->message.session_stats.session = id;
-}
 
 static struct answer *answer_new(struct border *border, struct handle call, uint32_t purpose,
 				 uint32_t delay_ms)
@@ -216,11 +110,11 @@ static void hand_relay(void *owner, struct handle call, uint32_t purpose,
 	}
 	answer = answer_new(border, call, purpose, border->config.relay_delay_ms);
 	if (set && rand_below(&border->dice, 1000) < border->config.relay_short_permille)
-		relay_failure(answer, ERR_EXHAUSTED);
+		relay_fail(&answer->message, ERR_EXHAUSTED);
 	else if (set)
-		relay_set(border, &message->session_set, answer);
+		relay_set(&border->relay, &message->session_set, &answer->message, answer->ports);
 	else if (message->type == CTL_session_close)
-		relay_close(border, message->session_close.session, answer);
+		relay_close(&border->relay, message->session_close.session, &answer->message);
 	else
 		fail_msg("%s to the relay", ctl_type_name(message->type));
 	answer->never = rand_below(&border->dice, 1000) < border->config.relay_silent_permille;
@@ -392,23 +286,16 @@ void border_relay_down(struct border *border)
  * have is told. */
 void border_relay_up(struct border *border, bool forgets)
 {
-	uint64_t *owned = calloc(SESSIONS_MAX, sizeof(*owned));
+	uint64_t *owned = calloc(RELAY_SESSIONS_MAX, sizeof(*owned));
 	uint32_t cursor = 0;
-	uint32_t count = calls_sessions(border->calls, &cursor, owned, SESSIONS_MAX);
+	uint32_t count = calls_sessions(border->calls, &cursor, owned, RELAY_SESSIONS_MAX);
 	struct turn turn;
 
 	border->relay_up = true;
-	for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
-		bool named = false;
-
-		for (uint32_t j = 0; j < count; j++)
-			named = named || owned[j] == border->sessions[i].id;
-		if (border->sessions[i].id != 0 && (forgets || !named))
-			session_drop(border, &border->sessions[i]);
-	}
+	relay_keep(&border->relay, owned, forgets ? 0 : count);
 	turn = turn_begin(border);
 	for (uint32_t j = 0; j < count; j++)
-		if (!session_find(border, owned[j]))
+		if (!relay_find(&border->relay, owned[j]))
 			calls_on_session_missing(border->calls, &turn, owned[j]);
 	turn_end(border);
 	free(owned);
@@ -418,8 +305,8 @@ static void media_event(struct border *border, struct ctl_media_event event)
 {
 	struct turn turn = turn_begin(border);
 
-	for (uint32_t i = 0; i < SESSIONS_MAX && event.session == 0; i++)
-		event.session = border->sessions[i].id;
+	for (uint32_t i = 0; i < RELAY_SESSIONS_MAX && event.session == 0; i++)
+		event.session = border->relay.at[i].id;
 	calls_on_media_event(border->calls, &turn, &event);
 	turn_end(border);
 }
@@ -443,12 +330,12 @@ const struct ctl_digit_send *border_digit_sent(const struct border *border, unsi
 
 bool border_media_timeout(struct border *border)
 {
-	uint32_t start = rand_below(&border->dice, SESSIONS_MAX);
+	uint32_t start = rand_below(&border->dice, RELAY_SESSIONS_MAX);
 	struct ctl_media_event event = { .kind = CTL_MEDIA_TIMEOUT };
 	struct turn turn;
 
-	for (uint32_t i = 0; i < SESSIONS_MAX && event.session == 0; i++)
-		event.session = border->sessions[(start + i) % SESSIONS_MAX].id;
+	for (uint32_t i = 0; i < RELAY_SESSIONS_MAX && event.session == 0; i++)
+		event.session = border->relay.at[(start + i) % RELAY_SESSIONS_MAX].id;
 	if (event.session == 0)
 		return false;
 	turn = turn_begin(border);
@@ -462,8 +349,8 @@ void border_security_failed(struct border *border, enum ctl_security_failure fai
 	struct ctl_media_event event = { .kind = CTL_MEDIA_SECURITY_FAILED, .value = failure };
 	struct turn turn;
 
-	for (uint32_t i = 0; i < SESSIONS_MAX && event.session == 0; i++)
-		event.session = border->sessions[i].id;
+	for (uint32_t i = 0; i < RELAY_SESSIONS_MAX && event.session == 0; i++)
+		event.session = border->relay.at[i].id;
 	turn = turn_begin(border);
 	calls_on_insecure(border->calls, &turn, &event);
 	turn_end(border);
@@ -509,7 +396,7 @@ struct border *border_create(const struct border_config *config)
 	border->config = *config;
 	border->now_ms = config->now_ms;
 	border->relay_up = true;
-	border->next_port = 20000;
+	relay_init(&border->relay);
 	border->settings = settings_from(config->provisioning, 1);
 	arena_cache_init(&border->cache, 1u << 20);
 	arena_init(&border->arena, &border->cache, 65536, 1u << 20);
@@ -564,7 +451,7 @@ void border_check_idle(struct border *border)
 	assert_int_equal(border->calls->merges.map.count, border->calls->merges.past.live);
 	assert_int_equal(border->wheel.count, 0);
 	assert_null(border->answers);
-	assert_int_equal(border->session_count, 0);
+	assert_int_equal(border->relay.count, 0);
 	assert_int_equal(border->cache.used_bytes, border->idle_bytes);
 	assert_int_equal(border->settings->users, 1);
 	for (uint32_t i = 0; i < border->settings->trunk_count; i++) {
@@ -603,7 +490,7 @@ struct txn_table *border_txns(struct border *border)
 
 uint32_t border_relay_sessions(const struct border *border)
 {
-	return border->session_count;
+	return border->relay.count;
 }
 
 size_t border_call_bytes(const struct border *border, uint32_t slot)

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "lib/base/octets.h"
 #include "media-relay/fastpath/fastpath_priv.h"
 
 #define ETHERNET_BYTES 14u
@@ -42,17 +43,6 @@ static uint64_t sum_of(const unsigned char *at, size_t len)
 	return sum + word;
 }
 
-static unsigned get16(const unsigned char *at)
-{
-	return (unsigned)at[0] << 8 | at[1];
-}
-
-static void put16(unsigned char *at, size_t value)
-{
-	at[0] = (unsigned char)(value >> 8);
-	at[1] = (unsigned char)value;
-}
-
 /* ---- in ---- */
 
 /* RFC 768, RFC 8200 8.1. A neighbour on the same machine leaves the sum to a device that never sees
@@ -81,8 +71,8 @@ static const unsigned char *cut_ip(const unsigned char *ip, size_t len, unsigned
 
 	if ((type != TYPE_IP4 && type != TYPE_IP6) || len < head + UDP_BYTES)
 		return NULL;
-	total = type == TYPE_IP4 ? get16(ip + 2) : IP6_BYTES + get16(ip + 4);
-	if (total > len || total < head + UDP_BYTES || get16(ip + head + 4) != total - head ||
+	total = type == TYPE_IP4 ? get_u16(ip + 2) : IP6_BYTES + get_u16(ip + 4);
+	if (total > len || total < head + UDP_BYTES || get_u16(ip + head + 4) != total - head ||
 	    !checksum_holds(ip + addresses_at, 2 * size, ip + head, total - head))
 		return NULL;
 	ret->source = (struct endpoint){ .ip.family = size == 4 ? IP_V4 : IP_V6 };
@@ -100,14 +90,14 @@ bool fast_frame_cut(unsigned char *frame, size_t len, struct fast_datagram *ret)
 
 	if (len < ETHERNET_BYTES)
 		return false;
-	udp = cut_ip(frame + ETHERNET_BYTES, len - ETHERNET_BYTES, get16(frame + TYPE_AT), ret);
+	udp = cut_ip(frame + ETHERNET_BYTES, len - ETHERNET_BYTES, get_u16(frame + TYPE_AT), ret);
 	if (!udp)
 		return false;
 	memcpy(&tag, frame, sizeof(tag));
 	ret->place = tag.place;
 	ret->arrival_ns = (uint64_t)tag.arrival_high << 32 | tag.arrival_low;
-	ret->source.port = (uint16_t)get16(udp);
-	ret->local.port = (uint16_t)get16(udp + 2);
+	ret->source.port = get_u16(udp);
+	ret->local.port = get_u16(udp + 2);
 	ret->bytes = frame + (udp - frame) + UDP_BYTES;
 	return true;
 }
@@ -118,7 +108,7 @@ static void fill_ip4(struct fast_head *head, unsigned char *ip, const struct fas
 {
 	ip[0] = 0x45;
 	ip[1] = (unsigned char)(rule->dscp << 2);
-	put16(ip + 6, DONT_FRAGMENT);
+	put_u16(ip + 6, DONT_FRAGMENT);
 	ip[8] = HOP_LIMIT;
 	ip[9] = PROTOCOL_UDP;
 	memcpy(ip + 12, rule->out.ip.bytes, 4);
@@ -149,11 +139,11 @@ void fast_head_fill(const struct fast_rule *rule, const unsigned char mac_to[MAC
 				   .four = four };
 	ret->max_bytes = (uint16_t)(mtu > ip_bytes + UDP_BYTES ? mtu - ip_bytes - UDP_BYTES : 0);
 	fast_head_move(ret, mac_to, mac_from);
-	put16(ret->bytes + TYPE_AT, four ? TYPE_IP4 : TYPE_IP6);
+	put_u16(ret->bytes + TYPE_AT, four ? TYPE_IP4 : TYPE_IP6);
 	(four ? fill_ip4 : fill_ip6)(ret, ret->bytes + ETHERNET_BYTES, rule);
 	udp = ret->bytes + ETHERNET_BYTES + ip_bytes;
-	put16(udp, rule->out.port);
-	put16(udp + 2, rule->target.port);
+	put_u16(udp, rule->out.port);
+	put_u16(udp + 2, rule->target.port);
 	ret->udp_sum = fold((uint64_t)ret->udp_sum + htons(PROTOCOL_UDP) + sum_of(udp, 4));
 }
 
@@ -172,12 +162,12 @@ unsigned char *fast_head_put(const struct fast_head *head, unsigned char *payloa
 
 	memcpy(frame, head->bytes, head->len);
 	if (head->four) {
-		put16(ip + 2, IP4_BYTES + UDP_BYTES + len);
+		put_u16(ip + 2, IP4_BYTES + UDP_BYTES + len);
 		sum = (uint16_t)~fold((uint64_t)head->ip_sum +
 				      htons((uint16_t)(IP4_BYTES + UDP_BYTES + len)));
 		memcpy(ip + 10, &sum, sizeof(sum));
 	} else {
-		put16(ip + 4, UDP_BYTES + len);
+		put_u16(ip + 4, UDP_BYTES + len);
 	}
 	memcpy(udp + 4, &udp_len_be, sizeof(udp_len_be));
 	/* The length stands in the pseudo header and in the header. */

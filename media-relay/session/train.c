@@ -4,6 +4,7 @@
  * would play both). */
 #include "media-relay/session/session_priv.h"
 
+#include "lib/base/octets.h"
 #include "media-relay/session/digits_priv.h"
 
 #define NO_MEDIA 128u /* no payload type that media could have: it tells no time */
@@ -97,12 +98,6 @@ static void begin(struct digits *digits, uint64_t now_ms)
 			     (uint32_t)((since_us + DIGIT_STEP_MS * 1000) * anchor->clock_hz / 1000000u),
 		.due_ms = now_ms + DIGIT_STEP_MS,
 	};
-}
-
-static void put_u32(unsigned char *p, uint32_t value)
-{
-	for (unsigned i = 0; i < 4; i++)
-		p[i] = (unsigned char)(value >> (24 - 8 * i));
 }
 
 static void report(struct digits *digits, uint16_t duration, bool end, uint64_t now_ms)

@@ -7,6 +7,8 @@
 #include <openssl/sha.h>
 #include <string.h>
 
+#include "lib/base/octets.h"
+
 static void state_load(SHA_CTX *sha, const uint32_t state[5])
 {
 	*sha = (SHA_CTX){ .h0 = state[0], .h1 = state[1], .h2 = state[2], .h3 = state[3],
@@ -34,12 +36,6 @@ void srtp_mac_init(struct srtp_mac *mac, const unsigned char key[SRTP_AUTH_KEY_B
 {
 	state_save(key, 0x36, mac->inner);
 	state_save(key, 0x5c, mac->outer);
-}
-
-static void put_u32(unsigned char *p, uint32_t value)
-{
-	for (unsigned i = 0; i < 4; i++)
-		p[i] = (unsigned char)(value >> (24 - 8 * i));
 }
 
 /* The outer hash is of one block whose length is known: the pad's 64 bytes and 20. */

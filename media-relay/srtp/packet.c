@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "lib/base/octets.h"
 #include "media-relay/rtp/rtp.h"
 
 #define RTCP_CLEAR_BYTES 8u
@@ -32,22 +33,6 @@ struct parts {
 	uint64_t index;
 	unsigned char tail[WORD_BYTES]; /* ROC, or E and index */
 };
-
-static uint32_t get_u32(const unsigned char *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static void put_u32(unsigned char *p, uint32_t value)
-{
-	for (unsigned i = 0; i < 4; i++)
-		p[i] = (unsigned char)(value >> (24 - 8 * i));
-}
-
-static uint16_t sequence_of(const unsigned char *bytes)
-{
-	return (uint16_t)(bytes[2] << 8 | bytes[3]);
-}
 
 /* Where things lie around a body that ends at `end`. */
 static void lay_out(const struct srtp_key *key, struct parts *parts)
@@ -207,7 +192,7 @@ static enum srtp_verdict open_with(struct srtp_engine *engine, struct srtp_key *
 		return verdict;
 	window = srtp_sources_peek(&key->sources, parts.ssrc, control);
 	if (!control)
-		set_index(&parts, srtp_window_guess(&window, sequence_of(bytes)));
+		set_index(&parts, srtp_window_guess(&window, get_u16(bytes + 2)));
 	if (parts.index > SRTP_INDEX_MAX)
 		return SRTP_EXHAUSTED;
 	if (!srtp_window_fresh(&window, parts.index))
@@ -276,7 +261,7 @@ static enum srtp_verdict choose_index(struct srtp_engine *engine, struct srtp_ke
 		return SRTP_OK;
 	}
 	window = srtp_sources_peek(&key->sources, parts->ssrc, false);
-	set_index(parts, srtp_window_guess(&window, sequence_of(bytes)));
+	set_index(parts, srtp_window_guess(&window, get_u16(bytes + 2)));
 	if (parts->index > SRTP_INDEX_MAX)
 		return SRTP_EXHAUSTED;
 	if (!srtp_window_fresh(&window, parts->index))

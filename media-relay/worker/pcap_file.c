@@ -11,6 +11,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "lib/base/octets.h"
+
 #define FLUSH_BYTES  (64u << 10) /* flushed at a packet's end, so that a file always ends at one */
 #define BUFFER_BYTES (FLUSH_BYTES + (128u << 10))
 #define IP4_BYTES    20u
@@ -32,12 +34,6 @@ struct pcap_file {
 };
 
 /* ---- headers ---- */
-
-static void put16(unsigned char *at, size_t value)
-{
-	at[0] = (unsigned char)(value >> 8);
-	at[1] = (unsigned char)value;
-}
 
 static uint32_t sum_add(uint32_t sum, const unsigned char *bytes, size_t len)
 {
@@ -63,15 +59,15 @@ static void put_udp(unsigned char *udp, const struct endpoint *from, const struc
 	uint32_t sum = PROTOCOL_UDP + (uint32_t)(UDP_BYTES + len);
 	uint16_t check;
 
-	put16(udp, from->port);
-	put16(udp + 2, to->port);
-	put16(udp + 4, UDP_BYTES + len);
-	put16(udp + 6, 0);
+	put_u16(udp, from->port);
+	put_u16(udp + 2, to->port);
+	put_u16(udp + 4, UDP_BYTES + len);
+	put_u16(udp + 6, 0);
 	sum = sum_add(sum, from->ip.bytes, address);
 	sum = sum_add(sum, to->ip.bytes, address);
 	sum = sum_add(sum, udp, UDP_BYTES);
 	check = sum_done(sum_add(sum, bytes, len));
-	put16(udp + 6, check ? check : 0xffff);
+	put_u16(udp + 6, check ? check : 0xffff);
 }
 
 static size_t put_ip4(unsigned char *ip, const struct endpoint *from, const struct endpoint *to,
@@ -79,13 +75,13 @@ static size_t put_ip4(unsigned char *ip, const struct endpoint *from, const stru
 {
 	memset(ip, 0, IP4_BYTES);
 	ip[0] = 0x45;
-	put16(ip + 2, IP4_BYTES + UDP_BYTES + len);
+	put_u16(ip + 2, IP4_BYTES + UDP_BYTES + len);
 	ip[6] = 0x40; /* do not fragment */
 	ip[8] = TIME_TO_LIVE;
 	ip[9] = PROTOCOL_UDP;
 	memcpy(ip + 12, from->ip.bytes, 4);
 	memcpy(ip + 16, to->ip.bytes, 4);
-	put16(ip + 10, sum_done(sum_add(0, ip, IP4_BYTES)));
+	put_u16(ip + 10, sum_done(sum_add(0, ip, IP4_BYTES)));
 	return IP4_BYTES;
 }
 
@@ -94,7 +90,7 @@ static size_t put_ip6(unsigned char *ip, const struct endpoint *from, const stru
 {
 	memset(ip, 0, IP6_BYTES);
 	ip[0] = 0x60;
-	put16(ip + 4, UDP_BYTES + len);
+	put_u16(ip + 4, UDP_BYTES + len);
 	ip[6] = PROTOCOL_UDP;
 	ip[7] = TIME_TO_LIVE;
 	memcpy(ip + 8, from->ip.bytes, 16);
